@@ -1,0 +1,1 @@
+//! The index: postings, vectors and search over them.
