@@ -134,3 +134,20 @@ impl Decision {
         slate
     }
 }
+
+/// One entry of the event log. Carries ids and numbers, never content.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// The identifier.
+    pub event_id: crate::EventId,
+    /// When it happened.
+    pub timestamp: Timestamp,
+    /// What happened.
+    pub event_type: crate::EventKind,
+    /// The cells concerned.
+    pub cell_ids: Vec<CellId>,
+    /// The decision or retrieval concerned (memcell-rl's `query_id`).
+    pub query_id: Option<DecisionId>,
+    /// Details.
+    pub payload: Value,
+}

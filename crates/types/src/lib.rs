@@ -18,7 +18,7 @@ pub mod tokens;
 
 pub use cell::{Cell, CellPatch, Link, LinkKind, NewCell, PolicyFeatures, SourcePosition};
 pub use codes::{Code, CodeInfo};
-pub use decision::{Arm, Component, Decision, Item, Propensity};
+pub use decision::{Arm, Component, Decision, Event, Item, Propensity};
 pub use ids::{CellId, DecisionId, EventId, OutcomeId};
 pub use names::{
     CellStatus, CellType, DecisionPoint, EventKind, ExploreMode, Mode, Origin, RetentionAction,
