@@ -1,0 +1,81 @@
+//! What is asked of the index and what it answers.
+//!
+//! Knows neither how documents are stored nor how they are found.
+
+use super::{Attrs, Pair, Params};
+
+/// What the caller's rules say about a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// A candidate.
+    Admit,
+    /// Found but not to be used, for the caller's reason code: reported without taking a place.
+    Mask(u8),
+    /// As if it were not there (filters, clearance): it influences no score of another document
+    /// except through the statistics of the collection.
+    Exclude,
+}
+
+/// The caller's rules: called only for documents that are about to enter a candidate list.
+pub type Judge<'a> = &'a (dyn Fn(&Attrs) -> Verdict + Sync);
+
+/// A hybrid query.
+#[derive(Clone, Copy)]
+pub struct Query<'a> {
+    /// What is looked for. With no words and no vector, the newest documents are returned.
+    pub text: &'a str,
+    /// Embedding of the text by the index's model, of any length (it is normalised); none or all
+    /// zeros: lexical only.
+    pub vector: Option<&'a [f32]>,
+    /// Widening scopes. A document belongs to the first level whose pairs it all has; an empty
+    /// level is everything; with no level at all nothing is found.
+    pub levels: &'a [Vec<Pair>],
+    /// Most admitted hits to return (at least 1).
+    pub pool: usize,
+    /// The caller's rules.
+    pub judge: Judge<'a>,
+    /// How scores are combined.
+    pub params: Params,
+}
+
+/// Most masked hits that are reported.
+pub const MAX_MASKED: usize = 32;
+
+/// A document that was found, with every score that led to its place.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hit {
+    /// The facts of the document.
+    pub attrs: Attrs,
+    /// Which of the query's levels it belongs to.
+    pub level: u8,
+    /// Reason code when the caller's rules masked it.
+    pub mask: Option<u8>,
+    /// BM25 of the text, ≥ 0.
+    pub bm25: f32,
+    /// Cosine with the query, in [−1, 1]; 0 without a vector.
+    pub dense: f32,
+    /// BM25 of the document and, with smaller weights, its neighbours.
+    pub bm25_window: f32,
+    /// Cosine of the query with the weighted sum of the vectors of document and neighbours.
+    pub dense_window: f32,
+    /// 0-based place by `bm25` among the admitted candidates; `u32::MAX` without a common word.
+    pub bm25_rank: u32,
+    /// 0-based place by `dense` among the admitted candidates; `u32::MAX` without a vector.
+    pub dense_rank: u32,
+    /// What the hits are sorted by, descending; comparable only within one answer.
+    pub fused: f32,
+}
+
+/// A query by memcell-rl's rules.
+#[derive(Clone, Copy)]
+pub struct MemcellQuery<'a> {
+    /// The query text.
+    pub text: &'a str,
+    /// Pairs that a document must have; empty: all documents. A value of `null` also matches a
+    /// document that lacks the key, as in memcell-rl.
+    pub scope: &'a [Pair],
+    /// The caller's rules; only [`Verdict::Admit`] counts.
+    pub judge: Judge<'a>,
+    /// Most documents to return.
+    pub k: usize,
+}
