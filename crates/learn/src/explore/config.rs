@@ -1,0 +1,76 @@
+//! How much is randomised.
+
+use serde::{Deserialize, Serialize};
+
+/// How much is randomised. The default withholds each soft cell of a slate from 2 % of the
+/// trajectories and does nothing else.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExploreConfig {
+    /// Probability ε that a soft cell is withheld from a trajectory, in [0, 0.5]. 0 turns
+    /// hold-outs off.
+    pub epsilon: f64,
+    /// Share s of the trajectories of an arm whose slates are drawn, in [0, 1]. 0 turns it off.
+    pub sampled_share: f64,
+    /// Temperature of the draws, in [0.001, 1000].
+    pub temperature: f64,
+    /// Share of trajectories of the canary policy, in [0, 1].
+    pub canary_share: f64,
+    /// Share of trajectories of the control arm without memory, in [0, 1].
+    pub none_share: f64,
+    /// Salt of all hashed coins.
+    pub salt: u64,
+}
+
+impl Default for ExploreConfig {
+    fn default() -> Self {
+        Self {
+            epsilon: 0.02,
+            sampled_share: 0.0,
+            temperature: 0.1,
+            canary_share: 0.0,
+            none_share: 0.0,
+            salt: 0,
+        }
+    }
+}
+
+/// Why a configuration is refused.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// A number is outside its range, or not finite.
+    #[error("{field} is {value}; it must be in [{low}, {high}]")]
+    OutOfRange {
+        /// The field.
+        field: &'static str,
+        /// Its value.
+        value: f64,
+        /// The smallest value allowed.
+        low: f64,
+        /// The largest value allowed.
+        high: f64,
+    },
+    /// The shares of canary and control leave nothing for the incumbent.
+    #[error("canary_share + none_share is {sum}; it must be at most 1")]
+    SharesExceedOne {
+        /// Their sum.
+        sum: f64,
+    },
+    /// A canary share without a canary policy.
+    #[error("canary_share is {share}, but there is no canary policy")]
+    NoCanary {
+        /// The share.
+        share: f64,
+    },
+}
+
+impl ExploreConfig {
+    /// Nothing randomised: every propensity is exactly 1.
+    pub fn off() -> Self {
+        Self {
+            epsilon: 0.0,
+            ..Self::default()
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The learned value of a cell: evidence from outcomes, decayed by age, over a prior.
+//!
+//! Each outcome gives each credited cell a mass `c ∈ [0, 1]` and adds `(c·y, c·(1−y))`, with `y`
+//! the outcome scaled to [0, 1]. Evidence loses 1 % of its mass per day of its own age. The value
+//! is the posterior mean, a convex combination of evidence and prior, so it stays in [0, 1].
+
+use std::collections::BTreeMap;
+
+use memrl_types::{CellId, CellType, Outcome, OutcomeId, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Mass of the prior: `n₀ = 9`, which is a learning rate of `1 / (n₀ + 1) = 0.1` for the first
+/// piece of evidence.
+pub const PRIOR_MASS: f64 = 9.0;
+
+/// Share of its mass that a piece of evidence loses per day.
+pub const DECAY_RATE: f64 = 0.01;
+
+/// The value of a cell as policies see it.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct ValueEstimate {
+    /// Posterior mean, in [0, 1].
+    pub mean: f64,
+    /// Posterior standard deviation, in [0, 0.5].
+    pub sd: f64,
+    /// Mass of the evidence, decayed, at least 0.
+    pub mass: f64,
+    /// Prior mean of the cell's type, in [0, 1].
+    pub prior: f64,
+}
+
+impl Default for ValueEstimate {
+    fn default() -> Self {
+        ValuePrior::default().estimate(CellType::Fact, 0.0, 0.0)
+    }
+}
+
+/// What a cell is worth before anything is known about it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ValuePrior {
+    /// Prior mean per type, in [0, 1], in the order of [`CellType::ALL`].
+    pub means: [f64; 11],
+    /// Mass of the prior, above 0.
+    pub mass: f64,
+    /// Share of its mass that evidence loses per day, in [0, 1).
+    pub decay_rate: f64,
+}
+
+impl Default for ValuePrior {
+    fn default() -> Self {
+        Self {
+            means: [0.5; 11],
+            mass: PRIOR_MASS,
+            decay_rate: DECAY_RATE,
+        }
+    }
+}
+
+impl ValuePrior {
+    /// The estimate for decayed evidence of mass `n` of which `s` was good.
+    pub fn estimate(&self, kind: CellType, s: f64, n: f64) -> ValueEstimate {
+        let n = n.max(0.0);
+        let s = s.clamp(0.0, n);
+        let prior = self.means[usize::from(kind.code())];
+        let mass = n + self.mass;
+        let mean = ((s + self.mass * prior) / mass).clamp(0.0, 1.0);
+        ValueEstimate {
+            mean,
+            sd: (mean * (1.0 - mean) / (mass + 1.0)).sqrt(),
+            mass: n,
+            prior,
+        }
+    }
+
+    /// The value at time `now` of a cell with this evidence.
+    pub fn value(&self, kind: CellType, evidence: &Accumulator, now: Timestamp) -> ValueEstimate {
+        let seen = evidence.at(now, self.decay_rate);
+        self.estimate(kind, seen.good, seen.mass)
+    }
+}
+
+/// One piece of evidence about one cell. Its key is `(outcome, cell)`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Mass, in [0, 1].
+    pub mass: f64,
+    /// How good it was, in [0, 1].
+    pub y: f64,
+    /// When the outcome arrived.
+    pub at: Timestamp,
+}
+
+/// Decayed sums of evidence, kept at a reference time, so that three numbers stand for any
+/// number of pieces.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Accumulator {
+    /// Σ c·y, decayed to the reference time.
+    pub good: f64,
+    /// Σ c, decayed to the reference time.
+    pub mass: f64,
+    /// The reference time: that of the latest piece.
+    pub reference: Timestamp,
+}
+
+impl Accumulator {
+    /// The sums as of `now`, or as of the reference time if that is later.
+    #[must_use]
+    pub fn at(&self, now: Timestamp, decay_rate: f64) -> Self {
+        if self.mass <= 0.0 {
+            return Self {
+                reference: now,
+                ..Self::default()
+            };
+        }
+        let reference = self.reference.max(now);
+        let f = decay(decay_rate, reference.days_since(self.reference));
+        Self {
+            good: self.good * f,
+            mass: self.mass * f,
+            reference,
+        }
+    }
+
+    /// Adds a piece. Whatever the order of the pieces, the sums are those of adding each with its
+    /// own age.
+    pub fn add(&mut self, piece: Evidence, decay_rate: f64) {
+        *self = self.at(piece.at, decay_rate);
+        let f = decay(decay_rate, self.reference.days_since(piece.at));
+        let mass = piece.mass.clamp(0.0, 1.0) * f;
+        self.mass += mass;
+        self.good += mass * piece.y.clamp(0.0, 1.0);
+    }
+}
+
+/// The factor `(1 − rate)^days`.
+pub fn decay(rate: f64, days: f64) -> f64 {
+    (1.0 - rate).powf(days.max(0.0))
+}
+
+/// The evidence of one outcome for each credited cell of a slate, by cell.
+///
+/// `y` is the outcome scaled to [0, 1]; `None` when the task's success is not known.
+pub fn credit(
+    outcome: &Outcome,
+    slate: &[CellId],
+    y: Option<f64>,
+    at: Timestamp,
+) -> BTreeMap<CellId, Evidence> {
+    let _ = (outcome, slate, y, at);
+    unimplemented!()
+}
+
+/// Pieces of evidence by their key; putting one in twice changes nothing.
+pub type Ledger = BTreeMap<(OutcomeId, CellId), Evidence>;
