@@ -1,1 +1,21 @@
-//! stub
+//! The [`Store`] trait, its rows, its conformance suite, and the implementation on SQLite.
+//!
+//! A store holds what memrl knows (cells with their versions and vectors) and what it did (an
+//! append-only log of decisions, outcomes, rewards and events). Every method that writes is one
+//! transaction.
+//!
+//! **Architecture Invariant:** a store knows rows, not policies: it neither ranks nor judges. It
+//! does not search by words or vectors either: an index catches up from [`Store::changes_since`].
+//! It reads no clock and draws no random number; ids and times come from the caller.
+
+pub mod error;
+pub mod rows;
+mod traits;
+
+pub use error::{Result, StoreError};
+pub use rows::{
+    Appended, CellFilter, CellRow, CellValue, Change, Changed, Cursor, DecisionFilter, DecisionRow,
+    EventFilter, Evidence, InsertCell, Inserted, Maintained, NewDecision, Order, OutcomeRow, Page,
+    PurgeReport, Recorded, Reward, Seq, Stats, UpdateCell, Vector, Version,
+};
+pub use traits::Store;

@@ -1,0 +1,198 @@
+//! The trait that the engine programs against.
+
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use memrl_types::{CellId, CellStatus, DecisionId, Event, Outcome, OutcomeId, Timestamp};
+
+use crate::rows::{
+    Appended, CellFilter, CellRow, CellValue, Change, Cursor, DecisionFilter, DecisionRow,
+    EventFilter, Evidence, InsertCell, Inserted, Maintained, NewDecision, OutcomeRow, Page,
+    PurgeReport, Recorded, Reward, Seq, Stats, UpdateCell, Vector, Version,
+};
+use crate::{Result, StoreError};
+
+/// Where everything is kept.
+///
+/// Every writing method is atomic. Methods on cells and outcomes return after the write would
+/// survive a loss of power; [`Store::append_decision`], [`Store::append_events`] and
+/// [`Store::touch`] return after it would survive the death of the process, and never wait for a
+/// disk. Readers see every acknowledged write of every process.
+pub trait Store: Send + Sync {
+    // ---- cells ------------------------------------------------------------------------------
+
+    /// Inserts a batch: all or nothing, in order; the answer has one entry per cell.
+    fn insert(&self, cells: &[InsertCell]) -> Result<Vec<Inserted>>;
+
+    /// The cell with this id, whatever its status; [`StoreError::CellNotFound`] without one.
+    fn get(&self, id: CellId) -> Result<CellRow>;
+
+    /// The one cell whose id starts with these hexadecimal digits (hyphens are ignored, at least
+    /// four digits).
+    fn get_by_prefix(&self, prefix: &str) -> Result<CellRow>;
+
+    /// The cells with these row numbers, in this order; those that are gone are left out.
+    fn rows(&self, seqs: &[Seq]) -> Result<Vec<CellRow>>;
+
+    /// The row numbers of these cells; `None` for ids that the store does not know.
+    fn seqs(&self, ids: &[CellId]) -> Result<Vec<Option<Seq>>>;
+
+    /// A page of at most `limit` cells.
+    fn list(
+        &self,
+        filter: &CellFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<CellRow>>;
+
+    /// Replaces the state of a cell and keeps the old one as a version. [`StoreError::Conflict`]
+    /// when the cell no longer has the expected version, [`StoreError::WrongStatus`] when it is
+    /// deleted or superseded.
+    fn update(&self, change: &UpdateCell) -> Result<CellRow>;
+
+    /// Inserts a cell as the successor of another one: of any number of concurrent calls exactly
+    /// one wins, the others get [`StoreError::AlreadySuperseded`]. The new cell's `supersedes`
+    /// gains the old id; never deduplicated, but a repeated idempotency key returns the first
+    /// successor.
+    fn supersede(&self, old: CellId, new: &InsertCell, now: Timestamp) -> Result<Inserted>;
+
+    /// Moves a cell to another status and adds a version. Allowed are all moves among `active`,
+    /// `quarantined`, `contradicted` and `expired`; the others have methods of their own. A cell
+    /// that has the status already is returned as it is.
+    fn set_status(&self, id: CellId, to: CellStatus, now: Timestamp) -> Result<CellRow>;
+
+    /// Forgets a cell softly: the row stays, with status `deleted` and content `[deleted]`;
+    /// payload, speaker, references, vector, the content of earlier versions, and log texts that
+    /// showed the cell are erased. For good is [`Store::purge`]. A second call changes nothing.
+    fn forget(&self, id: CellId, now: Timestamp) -> Result<CellRow>;
+
+    /// Removes cells, and every cell derived from them, with every trace of their content; see
+    /// `docs/storage.md`. Ids that are not stored are ignored. The log keeps bare ids.
+    fn purge(&self, ids: &[CellId]) -> Result<PurgeReport>;
+
+    /// All states of a cell, the oldest first; the last one is the current one.
+    fn history(&self, id: CellId) -> Result<Vec<Version>>;
+
+    /// Counts one access of each cell, once per mention. Changes neither version nor index.
+    fn touch(&self, seqs: &[Seq], now: Timestamp) -> Result<()>;
+
+    // ---- following --------------------------------------------------------------------------
+
+    /// The number of the last change of any cell, by any process; 0 at first. Cheap.
+    fn change_seq(&self) -> Result<i64>;
+
+    /// At most `limit` changes after number `after`, in order, each with the vector of this
+    /// model. Fewer than `limit`: the caller has caught up.
+    fn changes_since(&self, after: i64, limit: usize, model: &str) -> Result<Vec<Change>>;
+
+    /// At most `limit` cells after row `after`, in order of row number, that are not deleted and
+    /// have no vector of this model.
+    fn vectors_missing(&self, model: &str, after: Seq, limit: usize) -> Result<Vec<CellRow>>;
+
+    /// Stores vectors (replacing those of the same model), each with the version of the cell
+    /// that it was made from: a vector of an older version is dropped. Returns how many were
+    /// kept. Counts as a change of the cells.
+    fn put_vectors(&self, vectors: &[(Seq, u32, Vector)]) -> Result<usize>;
+
+    // ---- log --------------------------------------------------------------------------------
+
+    /// Logs a decision as the next step of its trajectory. Logging the same id again is
+    /// [`StoreError::DuplicateId`].
+    fn append_decision(&self, new: &NewDecision<'_>) -> Result<Appended>;
+
+    /// The decision with this id or query id, with items and texts.
+    fn decision(&self, id: DecisionId) -> Result<DecisionRow>;
+
+    /// A page of at most `limit` decisions.
+    fn decisions(
+        &self,
+        filter: &DecisionFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<DecisionRow>>;
+
+    /// Shows every wanted decision to `visit`, which may stop it. All of it is one snapshot.
+    fn for_each_decision(
+        &self,
+        filter: &DecisionFilter,
+        visit: &mut dyn FnMut(DecisionRow) -> ControlFlow<()>,
+    ) -> Result<()>;
+
+    /// The decisions of a trajectory, in order, with items and texts.
+    fn trajectory(&self, id: &str) -> Result<Vec<DecisionRow>>;
+
+    /// Records a report about a decision (or the decision of a query id). The same report for
+    /// the same decision again is not stored twice: the answer names the first.
+    fn append_outcome(
+        &self,
+        id: OutcomeId,
+        decision: DecisionId,
+        at: Timestamp,
+        outcome: &Outcome,
+    ) -> Result<Recorded>;
+
+    /// The reports about a decision, in the order of their arrival.
+    fn outcomes_of(&self, decision: DecisionId) -> Result<Vec<OutcomeRow>>;
+
+    /// Stores rewards. For each decision and spec in the batch, earlier rewards are replaced.
+    fn put_rewards(&self, rewards: &[Reward]) -> Result<()>;
+
+    /// The rewards of a decision: under one spec, or under all.
+    fn rewards_of(&self, decision: DecisionId, spec: Option<&str>) -> Result<Vec<Reward>>;
+
+    /// Appends events. Payloads must not hold content of cells: a purge does not look there.
+    fn append_events(&self, events: &[Event]) -> Result<()>;
+
+    /// Events, the newest first, after skipping `offset` of them.
+    fn events(&self, filter: &EventFilter, limit: usize, offset: usize) -> Result<Vec<Event>>;
+
+    // ---- value ------------------------------------------------------------------------------
+
+    /// Adds evidence; `keep` is the share of its mass that a piece keeps per day of age, in
+    /// (0, 1]. Another `keep` than last time recomputes all sums.
+    fn add_evidence(&self, evidence: &[Evidence], keep: f64) -> Result<()>;
+
+    /// The evidence sums of these cells; cells without evidence are left out.
+    fn values(&self, seqs: &[Seq]) -> Result<Vec<CellValue>>;
+
+    /// The evidence sums of all cells that have any.
+    fn all_values(&self) -> Result<Vec<CellValue>>;
+
+    /// The single pieces of evidence about a cell, the newest first.
+    fn evidence_of(&self, seq: Seq) -> Result<Vec<Evidence>>;
+
+    // ---- upkeep -----------------------------------------------------------------------------
+
+    /// A value kept with the store (salt, hash key, embedder …).
+    fn meta(&self, key: &str) -> Result<Option<Vec<u8>>>;
+
+    /// Stores a value.
+    fn set_meta(&self, key: &str, value: &[u8]) -> Result<()>;
+
+    /// Stores a value unless the key has one; returns the one that is stored. The way in which
+    /// several processes agree on a salt.
+    fn meta_or_insert(&self, key: &str, value: &[u8]) -> Result<Vec<u8>>;
+
+    /// Numbers about the store.
+    fn stats(&self) -> Result<Stats>;
+
+    /// Looks for damage; an empty list is a clean bill.
+    fn integrity(&self) -> Result<Vec<String>>;
+
+    /// Copies the store into one new file, and checks the copy, while others go on reading and
+    /// writing. An existing file is refused. A purge does not reach copies outside the store's
+    /// own backup folder.
+    fn backup_to(&self, path: &Path) -> Result<()>;
+
+    /// Upkeep that a recall must not wait for: bounds the write-ahead log, finishes a purge.
+    fn maintain(&self) -> Result<Maintained>;
+
+    /// The cell with this id, or `None`.
+    fn find(&self, id: CellId) -> Result<Option<CellRow>> {
+        match self.get(id) {
+            Ok(row) => Ok(Some(row)),
+            Err(StoreError::CellNotFound(_)) => Ok(None),
+            Err(other) => Err(other),
+        }
+    }
+}
