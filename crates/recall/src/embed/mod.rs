@@ -1,4 +1,20 @@
 //! Embedders: text to unit vectors, behind one trait.
+//!
+//! [`StaticEmbedder`] is built in and always works; [`BertEmbedder`] reads a model folder,
+//! [`RemoteEmbedder`] asks an endpoint. [`from_spec`] makes one from a line of configuration.
+
+mod static_table;
+mod vocab;
+mod wordpiece;
+
+#[cfg(feature = "bert")]
+mod bert;
+
+#[cfg(feature = "bert")]
+pub use bert::BertEmbedder;
+pub use static_table::StaticEmbedder;
+pub use vocab::Vocab;
+pub use wordpiece::WordPiece;
 
 /// Why a text could not be embedded or a model not be loaded.
 #[derive(Debug, thiserror::Error)]
@@ -25,4 +41,15 @@ pub trait Embedder: Send + Sync {
     fn dim(&self) -> usize;
     /// One unit vector per text (all zeros for a text without any known word).
     fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, EmbedError>;
+}
+
+/// Scales a vector to unit length; one of zeros stays as it is.
+fn normalise(vector: &mut [f32]) {
+    let square: f32 = vector.iter().map(|x| x * x).sum();
+    if square > 0.0 && square.is_finite() {
+        let factor = 1.0 / square.sqrt();
+        for x in vector {
+            *x *= factor;
+        }
+    }
 }
