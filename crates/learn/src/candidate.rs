@@ -47,8 +47,8 @@ pub enum ScopeLevel {
     Global,
 }
 
-/// One cell that a recall decision could show. The position in the slice given to a policy is
-/// its index and its rank before the policy, from 0.
+/// One cell that a recall decision could show. Its position in the slice given to a policy is its
+/// index.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Candidate {
     /// The cell; hold-outs are hashed with it.
@@ -71,6 +71,8 @@ pub struct Candidate {
     /// The score that put the candidates in their order: fused, in [0, 1], on native routes;
     /// memcell-rl's retrieval score on the compatible ones.
     pub score: f64,
+    /// Its rank before the policy, from 0.
+    pub rank: u32,
     /// Lexical score, min-max normalised over the candidates; `None` when the words found nothing.
     pub bm25: Option<f64>,
     /// Dense similarity, cosine in [-1, 1]; `None` when there is no vector.
@@ -144,6 +146,7 @@ impl Candidate {
             mask: None,
             validity_over: false,
             score: 0.0,
+            rank: 0,
             bm25: None,
             dense: None,
             bm25_window: None,

@@ -1,4 +1,8 @@
 //! Greedy selection under the token budget.
+//!
+//! It may not know how the order came about, nor anything random.
+
+use memrl_types::Mode;
 
 use crate::{Candidate, Context, Scored};
 
@@ -15,9 +19,78 @@ pub struct Selection {
     pub tokens_used: u64,
 }
 
-/// Takes what fits, critical constraints first, in the order of the policy; what does not fit is
-/// skipped and smaller later items still may (memcell-rl's rule).
+/// What is left of a token budget. Never overflows, whatever the budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room(Option<u64>);
+
+impl Room {
+    /// The room for items: the budget net of the overhead; nothing fits, not even an item of no
+    /// cost, when the overhead alone is too much.
+    pub fn of(ctx: &Context) -> Self {
+        Self(ctx.budget_tokens.checked_sub(ctx.overhead_tokens))
+    }
+
+    /// Whether an item of this cost fits.
+    pub fn fits(self, cost: u32) -> bool {
+        self.0.is_some_and(|left| u64::from(cost) <= left)
+    }
+
+    /// Takes an item of this cost if it fits, and says whether it did.
+    pub fn take(&mut self, cost: u32) -> bool {
+        match self.0.and_then(|left| left.checked_sub(cost.into())) {
+            Some(left) => {
+                self.0 = Some(left);
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+/// The part of a policy's order that may be shown: each candidate at most once, without those
+/// that a hard rule masks or the policy refuses, critical constraints first. This is where the
+/// hard rules win over any policy.
+pub fn eligible<'a>(candidates: &[Candidate], order: &'a [Scored]) -> Vec<&'a Scored> {
+    let mut seen = vec![false; candidates.len()];
+    let mut shown: Vec<_> = order
+        .iter()
+        .filter(|s| {
+            let first = seen
+                .get_mut(s.index)
+                .is_some_and(|seen| !std::mem::replace(seen, true));
+            first && s.mode != Mode::Suppress && candidates[s.index].mask.is_none()
+        })
+        .collect();
+    // A quarantined cell is to be checked, not obeyed, so it does not go to the front.
+    let front = |s: &Scored| s.mode == Mode::Constraint && candidates[s.index].is_critical();
+    shown.sort_by_key(|s| !front(s));
+    shown
+}
+
+/// The tokens that a slate takes, overhead included; 0 for an empty one.
+pub fn tokens_of(ctx: &Context, candidates: &[Candidate], slate: &[usize]) -> u64 {
+    if slate.is_empty() {
+        return 0;
+    }
+    slate
+        .iter()
+        .map(|&i| u64::from(candidates[i].cost))
+        .fold(ctx.overhead_tokens, u64::saturating_add)
+}
+
+/// Takes what fits in the order of the policy, critical constraints first; what does not fit is
+/// skipped, and smaller later items still may (memcell-rl's rule).
 pub fn greedy(ctx: &Context, candidates: &[Candidate], order: &[Scored]) -> Selection {
-    let _ = (ctx, candidates, order);
-    unimplemented!()
+    let mut room = Room::of(ctx);
+    let (slate, over_budget): (Vec<_>, Vec<_>) = eligible(candidates, order)
+        .into_iter()
+        .map(|s| s.index)
+        .partition(|&i| room.take(candidates[i].cost));
+    let critical = |i: &usize| candidates[*i].is_critical();
+    Selection {
+        constraints_left_out: over_budget.iter().copied().filter(critical).collect(),
+        tokens_used: tokens_of(ctx, candidates, &slate),
+        slate,
+        over_budget,
+    }
 }

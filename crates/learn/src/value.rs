@@ -3,10 +3,18 @@
 //! Each outcome gives each credited cell a mass `c ∈ [0, 1]` and adds `(c·y, c·(1−y))`, with `y`
 //! the outcome scaled to [0, 1]. Evidence loses 1 % of its mass per day of its own age. The value
 //! is the posterior mean, a convex combination of evidence and prior, so it stays in [0, 1].
+//!
+//! ```text
+//! mean = (s + n₀ μ) / (n + n₀)        sd = √(mean (1 − mean) / (n + n₀ + 1))
+//! s = Σ c·y·0.99^age    n = Σ c·0.99^age    (age in days, of each piece its own)
+//! ```
+//!
+//! that is, the mean and standard deviation of a Beta(s + n₀μ, n − s + n₀(1 − μ)) distribution.
+//! It may not know decisions, policies or the graph of cells.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use memrl_types::{CellId, CellType, Outcome, OutcomeId, Timestamp};
+use memrl_types::{CellId, CellType, Outcome, OutcomeId, Timestamp, Verdict};
 use serde::{Deserialize, Serialize};
 
 /// Mass of the prior: `n₀ = 9`, which is a learning rate of `1 / (n₀ + 1) = 0.1` for the first
@@ -137,18 +145,84 @@ pub fn decay(rate: f64, days: f64) -> f64 {
     (1.0 - rate).powf(days.max(0.0))
 }
 
+/// How useful a verdict says that its cell was, in [0, 1]: 0 when it was out of date.
+pub fn usefulness(verdict: &Verdict) -> f64 {
+    if verdict.stale || verdict.useful.is_nan() {
+        0.0
+    } else {
+        verdict.useful.clamp(0.0, 1.0)
+    }
+}
+
 /// The evidence of one outcome for each credited cell of a slate, by cell.
 ///
-/// `y` is the outcome scaled to [0, 1]; `None` when the task's success is not known.
+/// `y` is the outcome scaled to [0, 1]; `None` when the task's success is not known. Credit goes
+///
+/// 1. to cells with a verdict: mass 1 each, and the verdict takes the place of `y`;
+/// 2. else, when any cell was cited, to the cited cells of the slate: one unit of mass, shared
+///    equally among them;
+/// 3. else to the whole slate: one unit of mass, shared equally.
+///
+/// Shares are counted over all cells of their step, so that a verdict on one cell does not make
+/// the outcome weigh more on the others. Cells outside the slate get nothing.
 pub fn credit(
     outcome: &Outcome,
     slate: &[CellId],
     y: Option<f64>,
     at: Timestamp,
 ) -> BTreeMap<CellId, Evidence> {
-    let _ = (outcome, slate, y, at);
-    unimplemented!()
+    let slate: BTreeSet<CellId> = slate.iter().copied().collect();
+    let mut evidence = BTreeMap::new();
+    if let Some(y) = y.filter(|y| y.is_finite()) {
+        let cited: BTreeSet<CellId> = outcome.cited.iter().copied().collect();
+        let sharers: Vec<CellId> = if cited.is_empty() {
+            slate.iter().copied().collect()
+        } else {
+            slate.intersection(&cited).copied().collect()
+        };
+        let piece = Evidence {
+            mass: 1.0 / sharers.len().max(1) as f64,
+            y: y.clamp(0.0, 1.0),
+            at,
+        };
+        evidence.extend(sharers.into_iter().map(|cell| (cell, piece)));
+    }
+    for verdict in outcome
+        .verdicts
+        .iter()
+        .filter(|v| slate.contains(&v.cell_id))
+    {
+        let piece = Evidence {
+            mass: 1.0,
+            y: usefulness(verdict),
+            at,
+        };
+        evidence.insert(verdict.cell_id, piece);
+    }
+    evidence
 }
 
-/// Pieces of evidence by their key; putting one in twice changes nothing.
-pub type Ledger = BTreeMap<(OutcomeId, CellId), Evidence>;
+/// Pieces of evidence by their key. Putting a piece in twice changes nothing; a revised outcome
+/// replaces its pieces.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Ledger(BTreeMap<(OutcomeId, CellId), Evidence>);
+
+impl Ledger {
+    /// Puts the evidence of an outcome in the place of what that outcome said before.
+    pub fn put(&mut self, outcome: OutcomeId, evidence: &BTreeMap<CellId, Evidence>) {
+        self.0.retain(|(o, _), _| *o != outcome);
+        let keyed = evidence
+            .iter()
+            .map(|(cell, piece)| ((outcome, *cell), *piece));
+        self.0.extend(keyed);
+    }
+
+    /// The sums of all pieces, by cell.
+    pub fn accumulate(&self, decay_rate: f64) -> BTreeMap<CellId, Accumulator> {
+        let mut sums: BTreeMap<CellId, Accumulator> = BTreeMap::new();
+        for ((_, cell), piece) in &self.0 {
+            sums.entry(*cell).or_default().add(*piece, decay_rate);
+        }
+        sums
+    }
+}

@@ -73,4 +73,35 @@ impl ExploreConfig {
             ..Self::default()
         }
     }
+
+    /// Checks the ranges and that the shares leave something, or nothing, for the incumbent.
+    pub fn validate(&self, has_canary: bool) -> Result<(), ConfigError> {
+        for (field, value, low, high) in [
+            ("epsilon", self.epsilon, 0.0, 0.5),
+            ("sampled_share", self.sampled_share, 0.0, 1.0),
+            ("temperature", self.temperature, 0.001, 1000.0),
+            ("canary_share", self.canary_share, 0.0, 1.0),
+            ("none_share", self.none_share, 0.0, 1.0),
+        ] {
+            // Also refuses NaN.
+            if !(low..=high).contains(&value) {
+                return Err(ConfigError::OutOfRange {
+                    field,
+                    value,
+                    low,
+                    high,
+                });
+            }
+        }
+        let sum = self.canary_share + self.none_share;
+        if sum > 1.0 {
+            return Err(ConfigError::SharesExceedOne { sum });
+        }
+        if self.canary_share > 0.0 && !has_canary {
+            return Err(ConfigError::NoCanary {
+                share: self.canary_share,
+            });
+        }
+        Ok(())
+    }
 }

@@ -26,7 +26,8 @@ pub struct Scored {
     pub index: usize,
     /// The policy's score, as it is logged.
     pub score: f64,
-    /// What Plackett–Luce draws with (before the temperature); not increasing along the order.
+    /// What Plackett–Luce draws with (before the temperature); never rises along the order of the
+    /// cells that are not critical.
     pub logit: f64,
     /// How it would be shown; [`Mode::Suppress`] when the policy refuses it.
     pub mode: Mode,

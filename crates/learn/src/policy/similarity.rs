@@ -57,9 +57,12 @@ pub(super) fn order_by(
         let (ca, cb) = (&candidates[a.index], &candidates[b.index]);
         let front = |s: &Scored| s.mode == Mode::Constraint;
         (front(b).cmp(&front(a)))
-            .then_with(|| match front(a) && front(b) {
-                true => cb.features.criticality.total_cmp(&ca.features.criticality),
-                false => std::cmp::Ordering::Equal,
+            .then_with(|| {
+                if front(a) && front(b) {
+                    cb.features.criticality.total_cmp(&ca.features.criticality)
+                } else {
+                    std::cmp::Ordering::Equal
+                }
             })
             .then_with(|| key(b).total_cmp(&key(a)))
     });

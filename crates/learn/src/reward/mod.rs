@@ -1,13 +1,18 @@
 //! Reward specs: versioned functions from an outcome to a number.
+//!
+//! Outcomes are stored raw, so any spec can re-score the whole log. It may not know decisions,
+//! policies or files: a spec is TOML text.
+
+mod parse;
+mod spec;
 
 use memrl_types::{CellId, Outcome};
 
-/// A versioned function from an outcome to a number.
-#[derive(Debug, Clone, PartialEq)]
-pub struct RewardSpec {
-    id: String,
-    version: u32,
-}
+pub use parse::RewardSpecError;
+pub use spec::{Missing, RewardSpec, Signal, Term, Transform};
+
+/// The names of the built-in specs.
+pub const BUILT_IN: [&str; 2] = ["memcell_v1", "bounded_v1"];
 
 /// A reward and how it came about.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,79 +30,70 @@ pub struct TermValue {
     pub signal: String,
     /// The signal as reported; `None` when it was not and the missing-value rule was used.
     pub raw: Option<f64>,
-    /// What it adds to the reward.
+    /// What it adds to the reward, before clipping and rounding.
     pub contribution: f64,
 }
 
-/// An outcome that lacks a signal without which the reward is not defined.
+/// Why an outcome has no reward under a spec (yet).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the reward {spec} is not defined before {signal:?} is reported")]
-pub struct Undefined {
-    /// The spec.
-    pub spec: String,
-    /// The missing signal.
-    pub signal: String,
-}
-
-/// Why a reward spec is refused.
-#[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
-pub enum RewardSpecError {
-    /// Not TOML, an unknown key, a wrong type; the message names line and field.
-    #[error("{0}")]
-    Toml(String),
-    /// A field has a value that makes no sense.
-    #[error("{field}: {why}")]
-    Field {
-        /// Where it is, e.g. `terms[2].weight`.
-        field: String,
-        /// What is wrong with it.
-        why: String,
+pub enum ScoreError {
+    /// A signal without which the reward is not defined was not reported.
+    #[error("the reward {spec} is not defined before {signal:?} is reported")]
+    Undefined {
+        /// The spec.
+        spec: String,
+        /// The missing signal.
+        signal: String,
     },
-    /// No such built-in spec.
-    #[error("there is no reward spec {0:?}; built in are: memcell_v1, bounded_v1")]
-    Unknown(String),
+    /// The signals are so large, or not numbers, that the sum is not finite.
+    #[error("the reward {spec} of this outcome is not a finite number")]
+    NotFinite {
+        /// The spec.
+        spec: String,
+    },
 }
 
-impl RewardSpec {
-    /// Reads a spec from TOML.
-    pub fn parse(text: &str) -> Result<Self, RewardSpecError> {
-        let _ = text;
-        unimplemented!()
-    }
-
-    /// The built-in spec of this name: `memcell_v1` or `bounded_v1`.
-    pub fn built_in(name: &str) -> Result<Self, RewardSpecError> {
-        let _ = name;
-        unimplemented!()
-    }
-
-    /// Its name and version: `memcell_v1`.
-    pub fn name(&self) -> String {
-        format!("{}_v{}", self.id, self.version)
-    }
-
-    /// The reward of an outcome (of all its reports, added up).
-    pub fn score(&self, outcome: &Outcome) -> Result<Reward, Undefined> {
-        let _ = outcome;
-        unimplemented!()
-    }
-
-    /// The interval that every reward provably lies in, when there is one.
-    pub fn bounds(&self) -> Option<(f64, f64)> {
-        unimplemented!()
-    }
-
-    /// Whether every reward provably lies in [0, 1].
-    pub fn bounded(&self) -> bool {
-        self.bounds()
-            .is_some_and(|(low, high)| low >= 0.0 && high <= 1.0)
-    }
+/// What a reward of a single cell is known from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CellRewardSource {
+    /// Somebody judged the cell.
+    Verdict,
+    /// The answer cited it.
+    Citation,
 }
 
-/// Rewards of single cells, where they are known: a verdict's usefulness (0 when the cell was
-/// stale), or 1 for a cited cell without a verdict.
-pub fn cell_rewards(outcome: &Outcome) -> Vec<(CellId, f64)> {
-    let _ = outcome;
-    unimplemented!()
+/// The reward of a single cell.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CellReward {
+    /// The cell.
+    pub cell_id: CellId,
+    /// In [0, 1]: the verdict's usefulness (0 when it was stale), or 1 when cited.
+    pub value: f64,
+    /// What it is known from.
+    pub source: CellRewardSource,
+}
+
+/// Rewards of single cells, where they are known: one per cell with a verdict (the last counts),
+/// then one per cited cell without a verdict.
+pub fn cell_rewards(outcome: &Outcome) -> Vec<CellReward> {
+    let mut known: Vec<CellReward> = Vec::new();
+    for v in &outcome.verdicts {
+        known.retain(|k| k.cell_id != v.cell_id);
+        known.push(CellReward {
+            cell_id: v.cell_id,
+            value: crate::value::usefulness(v),
+            source: CellRewardSource::Verdict,
+        });
+    }
+    for &cell_id in &outcome.cited {
+        if known.iter().all(|k| k.cell_id != cell_id) {
+            known.push(CellReward {
+                cell_id,
+                value: 1.0,
+                source: CellRewardSource::Citation,
+            });
+        }
+    }
+    known
 }
