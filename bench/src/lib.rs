@@ -1,1 +1,26 @@
-//! stub
+//! Workloads, data set loaders, and the harness that makes every published number.
+//!
+//! The functions here take rankings and addresses; they know no engine, so that memrl and what
+//! it is compared with are measured by the same code. Data sets are read from paths that the
+//! caller gives; only the [demo corpus](corpus) is part of the project.
+
+pub mod corpus;
+pub mod cpu;
+pub mod dataset;
+pub mod hotpot;
+pub mod http_client;
+pub mod http_load;
+pub mod http_mixed;
+pub mod locomo;
+pub mod machine;
+pub mod metrics;
+pub mod recall;
+pub mod report;
+pub mod synth;
+
+mod read;
+
+pub use dataset::{Category, Conversation, Question, Turn};
+pub use read::LoadError;
+pub use recall::{Protocol, Ranker, Ranking, recall_table, recall_table_with};
+pub use report::{Report, Table};

@@ -1,0 +1,5 @@
+//! The promises of the bench crate that need files, the demo corpus or a server.
+
+mod datasets;
+mod demo;
+mod load;
