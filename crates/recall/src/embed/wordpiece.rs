@@ -173,11 +173,12 @@ impl WordPiece {
     /// Takes one character beyond ASCII.
     #[cold]
     fn other(&self, c: char, word: &mut Word, unknown: Option<u32>, out: &mut Vec<u32>) {
-        if c.is_whitespace() {
-            return self.flush(word, unknown, out);
-        }
+        // In this order: U+0085 is both, and the reference drops it.
         if is_control(c) {
             return;
+        }
+        if c.is_whitespace() {
+            return self.flush(word, unknown, out);
         }
         let alone = is_cjk(c);
         if alone {

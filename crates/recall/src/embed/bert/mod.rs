@@ -13,6 +13,8 @@ mod weights;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use twox_hash::XxHash3_64;
+
 use self::config::{Config, Folder, Pooling};
 use self::math::{Rows, add_bias, bias_gelu, layer_norm, mul, mul_transposed, softmax};
 use self::weights::{Layer, Linear, Weights};
@@ -75,8 +77,16 @@ impl BertEmbedder {
         };
         let bytes = config::read(&folder.join("model.safetensors"))?;
         // Whatever changes the vectors goes into the id, so that vectors never mix.
-        let seed = (max_tokens as u64) << 1 | u64::from(pooling == Pooling::Cls);
-        let hash = weights::fingerprint(&bytes, seed ^ 0xcbf2_9ce4_8422_2325)?;
+        let settings = format!(
+            "heads {} eps {:e} cls {} length {max_tokens}",
+            config.num_attention_heads,
+            config.layer_norm_eps,
+            pooling == Pooling::Cls
+        );
+        let (pieces, offsets, ..) = vocab.parts();
+        let hash = [settings.as_bytes(), pieces, offsets, &bytes]
+            .into_iter()
+            .fold(0, XxHash3_64::oneshot_with_seed);
         let id = format!(
             "bert-{}x{}-{hash:016x}",
             config.num_hidden_layers, config.hidden_size
@@ -194,7 +204,7 @@ impl Room {
     }
 }
 
-/// `y = x·Wᵀ` for every row of `x`; the bias is added where the result is used.
+/// `y = x·W` for every row of `x`; the bias is added where the result is used.
 fn product(x: &[f32], linear: &Linear, y: &mut [f32]) {
     let outputs = linear.bias.len();
     let inputs = linear.weight.len() / outputs;
@@ -204,10 +214,10 @@ fn product(x: &[f32], linear: &Linear, y: &mut [f32]) {
     };
     let weight = Rows {
         data: &linear.weight,
-        stride: inputs,
+        stride: outputs,
     };
     let shape = (x.len() / inputs, inputs, outputs);
-    mul_transposed(shape, &rows, &weight, y, outputs);
+    mul(shape, &rows, &weight, y, outputs);
 }
 
 fn add(x: &mut [f32], y: &[f32]) {

@@ -6,9 +6,10 @@ use safetensors::tensor::Dtype;
 use super::config::Config;
 use crate::embed::EmbedError;
 
-/// `y = x·Wᵀ + b`.
+/// `y = x·W + b`.
 pub(super) struct Linear {
-    /// Outputs × inputs, row-major.
+    /// Inputs × outputs, row-major: the transpose of what the file holds, because a product reads
+    /// it in this order, and with few rows of x reading the weights is most of the work.
     pub weight: Vec<f32>,
     /// One per output.
     pub bias: Vec<f32>,
@@ -58,6 +59,22 @@ fn half(bits: u16) -> f32 {
     sign * size
 }
 
+/// Writes rows of `inputs` numbers as columns into `out`, whose rows are `stride` apart; in
+/// blocks, so that both sides stay in the cache.
+fn transpose(rows: &[f32], inputs: usize, out: &mut [f32], stride: usize) {
+    const BLOCK: usize = 16;
+    for (block, part) in rows.chunks(BLOCK * inputs).enumerate() {
+        for start in (0..inputs).step_by(BLOCK) {
+            for (row, data) in part.chunks_exact(inputs).enumerate() {
+                let end = inputs.min(start + BLOCK);
+                for (column, value) in (start..end).zip(&data[start..end]) {
+                    out[column * stride + block * BLOCK + row] = *value;
+                }
+            }
+        }
+    }
+}
+
 struct Source<'a> {
     file: SafeTensors<'a>,
     prefix: &'static str,
@@ -101,10 +118,20 @@ impl Source<'_> {
     }
 
     fn linear(&self, name: &str, outputs: usize, inputs: usize) -> Result<Linear, EmbedError> {
-        Ok(Linear {
-            weight: self.get(&format!("{name}.weight"), &[outputs, inputs])?,
-            bias: self.get(&format!("{name}.bias"), &[outputs])?,
-        })
+        self.stacked(&[name], outputs, inputs)
+    }
+
+    /// Linear maps of the same input as one, their outputs behind one another.
+    fn stacked(&self, names: &[&str], outputs: usize, inputs: usize) -> Result<Linear, EmbedError> {
+        let stride = outputs * names.len();
+        let mut weight = vec![0.0; inputs * stride];
+        let mut bias = Vec::with_capacity(stride);
+        for (part, name) in names.iter().enumerate() {
+            let rows = self.get(&format!("{name}.weight"), &[outputs, inputs])?;
+            transpose(&rows, inputs, &mut weight[part * outputs..], stride);
+            bias.extend(self.get(&format!("{name}.bias"), &[outputs])?);
+        }
+        Ok(Linear { weight, bias })
     }
 
     fn norm(&self, name: &str, width: usize) -> Result<Norm, EmbedError> {
@@ -117,14 +144,9 @@ impl Source<'_> {
     fn layer(&self, index: usize, config: &Config) -> Result<Layer, EmbedError> {
         let (h, i) = (config.hidden_size, config.intermediate_size);
         let at = |rest: &str| format!("encoder.layer.{index}.{rest}");
-        let mut qkv = self.linear(&at("attention.self.query"), h, h)?;
-        for part in ["attention.self.key", "attention.self.value"] {
-            let next = self.linear(&at(part), h, h)?;
-            qkv.weight.extend_from_slice(&next.weight);
-            qkv.bias.extend_from_slice(&next.bias);
-        }
+        let parts = ["query", "key", "value"].map(|part| at(&format!("attention.self.{part}")));
         Ok(Layer {
-            qkv,
+            qkv: self.stacked(&parts.each_ref().map(String::as_str), h, h)?,
             attention_out: self.linear(&at("attention.output.dense"), h, h)?,
             attention_norm: self.norm(&at("attention.output.LayerNorm"), h)?,
             up: self.linear(&at("intermediate.dense"), i, h)?,
@@ -172,32 +194,6 @@ impl Weights {
                 .collect::<Result<_, _>>()?,
         })
     }
-}
-
-/// A number that changes when the model does: FNV-1a over the head of the file and the first
-/// KiB of every tensor (a fine-tuned model differs in every tensor; hashing all of it would cost
-/// more than loading).
-pub(super) fn fingerprint(bytes: &[u8], mut hash: u64) -> Result<u64, EmbedError> {
-    let mut eat = |part: &[u8]| {
-        for &byte in part {
-            hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-    };
-    let file = SafeTensors::deserialize(bytes)
-        .map_err(|e| EmbedError::Format(format!("model.safetensors: {e}")))?;
-    let mut names = file.names();
-    names.sort_unstable();
-    for name in names {
-        let view = file
-            .tensor(name)
-            .map_err(|e| EmbedError::Format(format!("model.safetensors: {name}: {e}")))?;
-        eat(name.as_bytes());
-        for size in view.shape() {
-            eat(&(*size as u64).to_le_bytes());
-        }
-        eat(&view.data()[..view.data().len().min(1024)]);
-    }
-    Ok(hash)
 }
 
 #[cfg(test)]
