@@ -8,7 +8,7 @@
 pub enum Fusion {
     /// BM25 alone.
     Lexical,
-    /// Cosine alone.
+    /// Cosine alone; −1 for a document without a vector.
     Dense,
     /// Reciprocal rank fusion: Σ 1 / (k + rank), rank from 1 (Cormack et al. 2009).
     Rrf {
@@ -42,11 +42,131 @@ pub struct Params {
 impl Default for Params {
     fn default() -> Self {
         Self {
-            fusion: Fusion::ZSum {
-                weights: [1.0; 4],
-            },
+            fusion: Fusion::ZSum { weights: [1.0; 4] },
             near: 0.5,
             far: 0.25,
         }
     }
+}
+
+/// Scores of a candidate before fusion.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Scores {
+    pub bm25: f32,
+    /// None without a vector.
+    pub dense: Option<f32>,
+    pub bm25_window: f32,
+    pub dense_window: f32,
+}
+
+/// What fusion makes of a list of candidates, in its order.
+#[derive(Debug)]
+pub(super) struct Fused {
+    pub totals: Vec<f32>,
+    pub bm25_rank: Vec<u32>,
+    pub dense_rank: Vec<u32>,
+}
+
+/// Fuses the scores of candidates that come in the order of ties. Ranks and normalisation are
+/// those of the admitted ones, so that a masked candidate changes nobody else's score.
+pub(super) fn fuse(scores: &[Scores], admitted: &[bool], params: &Params) -> Fused {
+    let bm25 = column(scores, |s| s.bm25);
+    let dense = column(scores, |s| s.dense.unwrap_or(0.0));
+    let bm25_rank = ranks(scores, admitted, |s| Some(s.bm25).filter(|&b| b > 0.0));
+    let dense_rank = ranks(scores, admitted, |s| s.dense);
+    let weighted = |columns: &[(f64, Vec<f64>)]| {
+        let sum = |i: usize| columns.iter().map(|(w, c)| w * c[i]).sum::<f64>() as f32;
+        (0..scores.len()).map(sum).collect::<Vec<f32>>()
+    };
+    let totals = match params.fusion {
+        Fusion::Lexical => scores.iter().map(|s| s.bm25).collect(),
+        Fusion::Dense => scores.iter().map(|s| s.dense.unwrap_or(-1.0)).collect(),
+        Fusion::Rrf { k } => {
+            let part = |rank: u32| match rank {
+                u32::MAX => 0.0,
+                r => 1.0 / (f64::from(k.max(0.0)) + f64::from(r) + 1.0),
+            };
+            let both = bm25_rank.iter().zip(&dense_rank);
+            both.map(|(&b, &d)| (part(b) + part(d)) as f32).collect()
+        }
+        Fusion::Convex { alpha } => {
+            let alpha = f64::from(alpha);
+            weighted(&[
+                (alpha, unit_interval(bm25, admitted)),
+                (1.0 - alpha, unit_interval(dense, admitted)),
+            ])
+        }
+        Fusion::ZSum { weights } => {
+            let [b, d, bw, dw] = weights.map(f64::from);
+            weighted(&[
+                (b, z_scores(bm25, admitted)),
+                (d, z_scores(dense, admitted)),
+                (bw, z_scores(column(scores, |s| s.bm25_window), admitted)),
+                (dw, z_scores(column(scores, |s| s.dense_window), admitted)),
+            ])
+        }
+    };
+    Fused {
+        totals,
+        bm25_rank,
+        dense_rank,
+    }
+}
+
+fn column(scores: &[Scores], f: impl Fn(&Scores) -> f32) -> Vec<f64> {
+    scores.iter().map(|s| f64::from(f(s))).collect()
+}
+
+/// The values of the admitted ones.
+fn kept<'a>(xs: &'a [f64], admitted: &'a [bool]) -> impl Iterator<Item = f64> + 'a {
+    xs.iter()
+        .zip(admitted)
+        .filter(|&(_, &a)| a)
+        .map(|(&x, _)| x)
+}
+
+/// How many admitted candidates stand before each; `u32::MAX` without a score.
+fn ranks(scores: &[Scores], admitted: &[bool], score: impl Fn(&Scores) -> Option<f32>) -> Vec<u32> {
+    let mut order: Vec<(usize, f32)> = scores
+        .iter()
+        .enumerate()
+        .filter_map(|(i, s)| Some((i, score(s)?)))
+        .collect();
+    order.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    let mut out = vec![u32::MAX; scores.len()];
+    let mut before = 0;
+    for (i, _) in order {
+        out[i] = before;
+        before += u32::from(admitted[i]);
+    }
+    out
+}
+
+/// Min-max normalisation; 0 for the admitted ones when they are all equal.
+fn unit_interval(mut xs: Vec<f64>, admitted: &[bool]) -> Vec<f64> {
+    let low = kept(&xs, admitted).fold(f64::INFINITY, f64::min);
+    let high = kept(&xs, admitted).fold(f64::NEG_INFINITY, f64::max);
+    let width = if high > low { high - low } else { 1.0 };
+    let low = if low.is_finite() { low } else { 0.0 };
+    for x in &mut xs {
+        *x = (*x - low) / width;
+    }
+    xs
+}
+
+/// (x − mean) / standard deviation; 0 for the admitted ones when they are all equal.
+fn z_scores(mut xs: Vec<f64>, admitted: &[bool]) -> Vec<f64> {
+    let n = kept(&xs, admitted).count().max(1) as f64;
+    let mean = kept(&xs, admitted).sum::<f64>() / n;
+    let variance = kept(&xs, admitted).map(|x| (x - mean).powi(2)).sum::<f64>() / n;
+    // Equal numbers leave a variance of rounding errors, which must not be blown up.
+    let deviation = if variance > 1e-12 {
+        variance.sqrt()
+    } else {
+        1.0
+    };
+    for x in &mut xs {
+        *x = (*x - mean) / deviation;
+    }
+    xs
 }

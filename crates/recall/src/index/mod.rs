@@ -8,14 +8,34 @@
 //! **Architecture Invariant:** knows documents, scopes as opaque pairs, and the caller's verdicts;
 //! no database, no policy, no clock.
 
+mod analyzer;
+mod base;
+mod delta;
+mod dense;
 mod doc;
+mod eligible;
 mod error;
 mod fusion;
+mod hash;
+mod lexical;
+mod memcell;
 mod query;
+mod search;
 mod simd;
+mod snapshot;
+mod stop;
+mod topk;
 mod vector;
+mod view;
+mod window;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use analyzer::Analyzer;
+use base::{Base, Header};
+use delta::Delta;
+use hash::TermHash;
+use view::{Bits, View};
 
 pub use doc::{Attrs, Doc, Pair};
 pub use error::IndexError;
@@ -41,12 +61,30 @@ pub struct Stats {
 }
 
 /// Postings and vectors of a set of documents. See the module's documentation.
-#[derive(Debug)]
+///
+/// Searching takes `&self` and may happen from many threads at once.
 pub struct Index {
     model: String,
     dim: usize,
     salt: u64,
     upto: i64,
+    base: Option<(PathBuf, Base)>,
+    /// Records of the base that were replaced or removed since.
+    base_dead: Bits,
+    delta: Delta,
+    docs: usize,
+    vectors: usize,
+    total_length: u64,
+    analyzer: Analyzer,
+}
+
+impl std::fmt::Debug for Index {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut out = f.debug_struct("Index");
+        out.field("model", &self.model).field("dim", &self.dim);
+        out.field("upto", &self.upto).field("stats", &self.stats());
+        out.finish_non_exhaustive()
+    }
 }
 
 impl Index {
@@ -59,13 +97,37 @@ impl Index {
         if model.len() > 255 || dim > MAX_DIM {
             return Err(IndexError::Limit("model name or dimension too long"));
         }
-        Ok(Self { model: model.to_owned(), dim, salt, upto: 0 })
+        Ok(Self {
+            model: model.to_owned(),
+            dim,
+            salt,
+            upto: 0,
+            base: None,
+            base_dead: Bits::default(),
+            delta: Delta::default(),
+            docs: 0,
+            vectors: 0,
+            total_length: 0,
+            analyzer: Analyzer::new(),
+        })
     }
 
-    /// Maps a file that [`Self::write_snapshot`] wrote. The time does not depend on the number of documents.
+    /// Maps a file that [`Self::write_snapshot`] wrote. The time does not depend on the number of
+    /// documents. A file that is cut off, foreign or of another release is an error.
     pub fn open(path: &Path) -> Result<Self, IndexError> {
-        let _ = path;
-        unimplemented!()
+        let base = Base::open(path)?;
+        let header = &base.header;
+        let mut index = Self::empty(
+            base.model().unwrap_or_default(),
+            header.dim as usize,
+            header.salt,
+        )?;
+        index.upto = header.upto;
+        index.docs = header.docs as usize;
+        index.vectors = header.vectors as usize;
+        index.total_length = header.total_length;
+        index.base = Some((path.to_owned(), base));
+        Ok(index)
     }
 
     /// The embedder's id.
@@ -93,75 +155,158 @@ impl Index {
         self.upto = change;
     }
 
-    /// Adds a document or replaces the one of the same `seq`.
+    /// Adds a document or replaces the one of the same `seq`. On an error nothing has changed.
     pub fn upsert(&mut self, doc: &Doc<'_>) -> Result<(), IndexError> {
-        let _ = doc;
-        unimplemented!()
+        if let Some(v) = doc.vector
+            && v.codes.len() != self.dim
+        {
+            return Err(IndexError::Dim {
+                found: v.codes.len(),
+                expected: self.dim,
+            });
+        }
+        let base = self.base.as_ref().map_or(0, |(_, b)| b.len());
+        if base + self.delta.len() >= 1 << 31 {
+            return Err(IndexError::Limit("more than 2³¹ records in one index"));
+        }
+        self.remove(doc.attrs.seq);
+        self.delta.push(doc, self.hash(), &self.analyzer, self.dim);
+        self.count(1, self.delta.len() as u32 - 1, true);
+        Ok(())
     }
 
     /// Removes a document; whether it was there.
     pub fn remove(&mut self, seq: i64) -> bool {
-        let _ = seq;
-        unimplemented!()
+        let Some((view, doc)) = self.find(seq) else {
+            return false;
+        };
+        self.count(view, doc, false);
+        if view == 0 {
+            self.base_dead.insert(doc);
+        } else {
+            self.delta.remove(seq);
+            self.delta.compact_if_sparse(self.dim);
+        }
+        true
     }
 
     /// The facts of a live document.
     pub fn attrs(&self, seq: i64) -> Option<Attrs> {
-        let _ = seq;
-        unimplemented!()
+        let (view, doc) = self.find(seq)?;
+        self.views()[view].attrs.get(doc as usize).copied()
     }
 
     /// The vector of a live document; none when it has no vector.
     pub fn vector(&self, seq: i64) -> Option<QVec> {
-        let _ = seq;
-        unimplemented!()
+        let (view, doc) = self.find(seq)?;
+        let (scale, codes) = self.views()[view].codes_of(doc)?;
+        Some(QVec {
+            scale,
+            codes: codes.to_vec(),
+        })
     }
 
     /// Number of live documents.
     pub fn len(&self) -> usize {
-        unimplemented!()
+        self.docs
     }
 
     /// Whether there are no live documents.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.docs == 0
     }
 
     /// Records in memory and dead records of the base: what a new snapshot would fold in.
     pub fn delta_len(&self) -> usize {
-        unimplemented!()
+        self.delta.len() + self.base_dead.len()
     }
 
     /// Sizes.
     pub fn stats(&self) -> Stats {
-        unimplemented!()
+        Stats {
+            docs: self.docs,
+            vectors: self.vectors,
+            base: self.base.as_ref().map_or(0, |(_, b)| b.len()),
+            delta: self.delta.len(),
+            dead: self.base_dead.len() + self.delta.dead.len(),
+            terms: self.total_length,
+        }
     }
 
     /// Writes base and delta as one new file: a temporary file beside it, synced, then renamed.
     /// Several processes may do this at once; the last one wins. The index itself is unchanged;
     /// open the file to get rid of the delta.
     pub fn write_snapshot(&self, path: &Path) -> Result<(), IndexError> {
-        let _ = path;
-        unimplemented!()
+        let header = Header::new(&self.model, self.dim, self.salt, self.upto);
+        snapshot::write(path, &header, &self.views()).map_err(|source| IndexError::Io {
+            path: path.to_owned(),
+            source,
+        })
     }
 
     /// Reads the whole file behind the index once and compares its checksums.
     pub fn verify(&self) -> Result<(), IndexError> {
-        unimplemented!()
+        match &self.base {
+            Some((path, base)) if !base.verify() => Err(IndexError::Corrupt {
+                path: path.clone(),
+                reason: "a section does not match its checksum",
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Hybrid search. Hits are sorted by `fused` descending, ties by `seq` ascending; at most
-    /// `pool` admitted ones, and at most [`MAX_MASKED`] masked ones that would have ranked among them.
+    /// `pool` admitted ones, and at most [`MAX_MASKED`] masked ones that would have ranked among
+    /// them. Without words and without a vector: the newest first by `created_at`, with `fused`
+    /// falling evenly from 1.
     pub fn search(&self, query: &Query<'_>) -> Result<Vec<Hit>, IndexError> {
-        let _ = query;
-        unimplemented!()
+        let statistics = (self.docs, self.total_length);
+        search::search(&self.views(), query, self.dim, statistics, self.hash())
     }
 
-    /// The k best documents by memcell-rl's score, with the score: word-set Jaccard
-    /// + 0.5·confidence + 0.5·criticality + 0.3·future utility − 0.5·staleness, over all documents
+    /// The k best documents by memcell-rl's score, with the score: word-set Jaccard plus
+    /// 0.5·confidence + 0.5·criticality + 0.3·`future_utility` − 0.5·staleness, over all documents
     /// in scope, ties in insertion order (`seq`).
     pub fn memcell(&self, query: &MemcellQuery<'_>) -> Vec<(Attrs, f64)> {
-        let _ = query;
-        unimplemented!()
+        memcell::search(&self.views(), query, self.hash())
+    }
+
+    fn hash(&self) -> TermHash {
+        TermHash::new(self.salt)
+    }
+
+    /// Base and delta, in this order; an index without a base has an empty one.
+    fn views(&self) -> [View<'_>; 2] {
+        let delta = self.delta.view(self.dim);
+        match &self.base {
+            Some((_, base)) => [base.view(&self.base_dead), delta],
+            None => [View::empty(self.dim, &self.base_dead), delta],
+        }
+    }
+
+    /// View and record of a live document.
+    fn find(&self, seq: i64) -> Option<(usize, u32)> {
+        if let Some(&slot) = self.delta.by_seq.get(&seq) {
+            return Some((1, slot));
+        }
+        let doc = self.views()[0].seqs.binary_search(&seq).ok()? as u32;
+        (!self.base_dead.contains(doc)).then_some((0, doc))
+    }
+
+    /// Adds a record to the statistics or takes it out.
+    fn count(&mut self, view: usize, doc: u32, add: bool) {
+        let view = &self.views()[view];
+        let length = u64::from(view.lengths.get(doc as usize).copied().unwrap_or(0));
+        let vector = usize::from(view.codes_of(doc).is_some());
+        // Saturating: the totals of a foreign file may not match its records.
+        if add {
+            self.docs += 1;
+            self.vectors += vector;
+            self.total_length = self.total_length.saturating_add(length);
+        } else {
+            self.docs = self.docs.saturating_sub(1);
+            self.vectors = self.vectors.saturating_sub(vector);
+            self.total_length = self.total_length.saturating_sub(length);
+        }
     }
 }

@@ -26,8 +26,14 @@ impl QVec {
             scale: 0.0,
             codes: vec![0; vector.len()],
         };
-        let norm = vector.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-        let max = vector.iter().fold(0.0f64, |m, &x| m.max(f64::from(x).abs()));
+        let norm = vector
+            .iter()
+            .map(|&x| f64::from(x).powi(2))
+            .sum::<f64>()
+            .sqrt();
+        let max = vector
+            .iter()
+            .fold(0.0f64, |m, &x| m.max(f64::from(x).abs()));
         if !norm.is_finite() || norm <= 0.0 {
             return zero();
         }
@@ -36,7 +42,11 @@ impl QVec {
             .map(|&x| (f64::from(x) / max * 127.0).round() as i8)
             .collect();
         // The scale makes the *rounded* vector a unit one, so that dot products are cosines.
-        let length = codes.iter().map(|&c| f64::from(c).powi(2)).sum::<f64>().sqrt();
+        let length = codes
+            .iter()
+            .map(|&c| f64::from(c).powi(2))
+            .sum::<f64>()
+            .sqrt();
         Self {
             scale: (1.0 / length) as f32,
             codes,
@@ -50,7 +60,10 @@ impl QVec {
 
     /// The components.
     pub fn dequantise(&self) -> Vec<f32> {
-        self.codes.iter().map(|&c| f32::from(c) * self.scale).collect()
+        self.codes
+            .iter()
+            .map(|&c| f32::from(c) * self.scale)
+            .collect()
     }
 
     /// Cosine of two vectors; 0 when the lengths differ or one is zero.
@@ -99,8 +112,14 @@ impl QueryVec {
                 expected: dim,
             });
         }
-        let norm = vector.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt();
-        let max = vector.iter().fold(0.0f64, |m, &x| m.max(f64::from(x).abs()));
+        let norm = vector
+            .iter()
+            .map(|&x| f64::from(x).powi(2))
+            .sum::<f64>()
+            .sqrt();
+        let max = vector
+            .iter()
+            .fold(0.0f64, |m, &x| m.max(f64::from(x).abs()));
         if !norm.is_finite() || norm <= 0.0 {
             return Ok(None);
         }
@@ -108,7 +127,11 @@ impl QueryVec {
             .iter()
             .map(|&x| (f64::from(x) / max * Self::STEPS).round() as i16)
             .collect();
-        let length = codes.iter().map(|&c| f64::from(c).powi(2)).sum::<f64>().sqrt();
+        let length = codes
+            .iter()
+            .map(|&c| f64::from(c).powi(2))
+            .sum::<f64>()
+            .sqrt();
         Ok(Some(Self {
             scale: (1.0 / length) as f32,
             codes,

@@ -1,3 +1,7 @@
 //! Integration tests of memrl-recall, in one binary so that linking happens once.
 
 mod embed_golden;
+mod index_file;
+mod index_mix;
+mod index_search;
+mod index_support;
