@@ -52,6 +52,14 @@ pub enum StoreError {
         /// The status asked for.
         to: CellStatus,
     },
+    /// The cell does not change any more.
+    #[error("cell {id} is {status} and does not change any more")]
+    NotLive {
+        /// The cell.
+        id: CellId,
+        /// `deleted` or `superseded`.
+        status: CellStatus,
+    },
     /// A value that the store cannot hold, e.g. a number that is not finite.
     #[error("{0}")]
     InvalidInput(String),
@@ -118,7 +126,7 @@ impl StoreError {
             Self::Conflict { .. } | Self::DuplicateId(_) => Code::Conflict,
             Self::AlreadySuperseded { .. } => Code::AlreadySuperseded,
             Self::IdempotencyMismatch(_) => Code::IdempotencyMismatch,
-            Self::WrongStatus { .. } => Code::WrongStatus,
+            Self::WrongStatus { .. } | Self::NotLive { .. } => Code::WrongStatus,
             Self::InvalidInput(_) => Code::InvalidInput,
             Self::Busy => Code::Busy,
             Self::DiskFull => Code::DiskFull,

@@ -10,6 +10,7 @@
 
 pub mod error;
 pub mod rows;
+mod sqlite;
 mod traits;
 
 pub use error::{Result, StoreError};
@@ -18,4 +19,5 @@ pub use rows::{
     EventFilter, Evidence, InsertCell, Inserted, Maintained, NewDecision, Order, OutcomeRow, Page,
     PurgeReport, Recorded, Reward, Seq, Stats, UpdateCell, Vector, Version,
 };
+pub use sqlite::SqliteStore;
 pub use traits::Store;

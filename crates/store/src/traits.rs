@@ -46,7 +46,7 @@ pub trait Store: Send + Sync {
     ) -> Result<Page<CellRow>>;
 
     /// Replaces the state of a cell and keeps the old one as a version. [`StoreError::Conflict`]
-    /// when the cell no longer has the expected version, [`StoreError::WrongStatus`] when it is
+    /// when the cell no longer has the expected version, [`StoreError::NotLive`] when it is
     /// deleted or superseded.
     fn update(&self, change: &UpdateCell) -> Result<CellRow>;
 

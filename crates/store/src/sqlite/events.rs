@@ -1,0 +1,92 @@
+//! Events.
+
+use memrl_types::{CellId, DecisionId, Event, EventId, EventKind, Timestamp};
+use rusqlite::{Connection, Transaction, params_from_iter};
+
+use super::list::Conditions;
+use super::{cells, edit};
+use crate::rows::EventFilter;
+use crate::{Result, StoreError};
+
+/// See [`crate::Store::append_events`].
+pub(super) fn append(tx: &Transaction<'_>, events: &[Event]) -> Result<()> {
+    for e in events {
+        let known = tx
+            .prepare_cached("SELECT 1 FROM events WHERE event_id = ?1")?
+            .exists([e.event_id.bytes()])?;
+        if known {
+            return Err(StoreError::DuplicateId(format!("event {}", e.event_id)));
+        }
+        tx.prepare_cached(
+            "INSERT INTO events (event_id, at, kind, query_id, payload) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
+        .execute((
+            e.event_id.bytes(),
+            e.timestamp.0,
+            e.event_type.code(),
+            e.query_id.as_ref().map(DecisionId::bytes),
+            edit::to_json("payload", &e.payload)?,
+        ))?;
+        let seq = tx.last_insert_rowid();
+        let mut cell = tx
+            .prepare_cached("INSERT INTO event_cells (event, ordinal, cell) VALUES (?1, ?2, ?3)")?;
+        for (i, id) in e.cell_ids.iter().enumerate() {
+            cell.execute((seq, i as i64, edit::intern_id(tx, *id)?))?;
+        }
+    }
+    Ok(())
+}
+
+/// See [`crate::Store::events`].
+pub(super) fn list(
+    conn: &Connection,
+    filter: &EventFilter,
+    limit: usize,
+    offset: usize,
+) -> Result<Vec<Event>> {
+    let mut conditions = Conditions::default();
+    conditions.one_of("e.kind", filter.kinds.iter().map(|k| k.code()));
+    conditions.during("e.at", filter.from, None);
+    if let Some(cell) = filter.cell {
+        let cell = cells::seq_of(conn, cell)?.unwrap_or(0);
+        conditions.add(
+            "e.seq IN (SELECT event FROM event_cells WHERE cell = ?)",
+            [cell],
+        );
+    }
+    if let Some(decision) = filter.decision {
+        conditions.add("e.query_id = ?", [decision.bytes().to_vec()]);
+    }
+    let page = conditions.sql();
+    conditions.bound.push((limit as i64).into());
+    conditions.bound.push((offset as i64).into());
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT e.seq, e.event_id, e.at, e.kind, e.query_id, e.payload FROM events e {page} \
+         ORDER BY e.at DESC, e.seq DESC LIMIT ? OFFSET ?"
+    ))?;
+    let mut rows = statement.query(params_from_iter(conditions.bound))?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next()? {
+        let payload: String = row.get(5)?;
+        events.push(Event {
+            event_id: EventId::from_bytes(row.get(1)?),
+            timestamp: Timestamp(row.get(2)?),
+            event_type: cells::name(row, 3, EventKind::from_code)?,
+            cell_ids: cells_of(conn, row.get(0)?)?,
+            query_id: row
+                .get::<_, Option<[u8; 16]>>(4)?
+                .map(DecisionId::from_bytes),
+            payload: cells::from_json(&payload)?,
+        });
+    }
+    Ok(events)
+}
+
+fn cells_of(conn: &Connection, event: i64) -> Result<Vec<CellId>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT i.cell_id FROM event_cells e JOIN cell_ids i ON i.seq = e.cell \
+         WHERE e.event = ?1 ORDER BY e.ordinal",
+    )?;
+    let ids = statement.query_map([event], |r| r.get(0).map(CellId::from_bytes))?;
+    Ok(ids.collect::<Result<_, _>>()?)
+}

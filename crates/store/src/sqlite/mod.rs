@@ -1,0 +1,418 @@
+//! The store on SQLite: one file, any number of processes.
+//!
+//! Writers: one connection that waits for the disk and one that does not, behind one lock of
+//! this process; between processes SQLite's own lock decides, asked for at the start of each
+//! transaction. Readers: a pool, so that they wait for nobody.
+
+mod backup;
+mod cells;
+mod changes;
+mod edit;
+mod events;
+mod forget;
+mod list;
+mod log;
+mod log_read;
+mod names;
+mod open;
+mod outcomes;
+mod purge;
+mod rewards;
+mod schema;
+mod texts;
+mod upkeep;
+mod values;
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use memrl_types::{CellId, CellStatus, DecisionId, Event, Outcome, OutcomeId, Timestamp};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use crate::rows::{
+    Appended, CellFilter, CellRow, CellValue, Change, Cursor, DecisionFilter, DecisionRow,
+    EventFilter, Evidence, InsertCell, Inserted, Maintained, NewDecision, OutcomeRow, Page,
+    PurgeReport, Recorded, Reward, Seq, Stats, UpdateCell, Vector, Version,
+};
+use crate::{Result, Store, StoreError};
+use names::{Interner, Names};
+use open::Role;
+
+/// The store in a data directory.
+pub struct SqliteStore {
+    dir: PathBuf,
+    path: PathBuf,
+    writers: Option<Mutex<Writers>>,
+    upkeep: Option<Mutex<Connection>>,
+    readers: Mutex<Vec<Connection>>,
+    names: Names,
+}
+
+struct Writers {
+    full: Connection,
+    normal: Connection,
+    interner: Interner,
+}
+
+/// What an acknowledgement promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Durability {
+    /// Survives a loss of power.
+    Disk,
+    /// Survives the death of the process.
+    Process,
+}
+
+impl SqliteStore {
+    /// Opens the store in a data directory; makes directory and database if need be, and brings
+    /// an older database to the current schema after copying it into the backup folder.
+    pub fn open(dir: &Path) -> Result<Self> {
+        let path = open::prepare(dir)?;
+        let full = open::connect(&path, Role::Full)?;
+        // The header may be older than the log of another process.
+        schema::check_version(schema::version(&full)?)?;
+        let normal = open::connect(&path, Role::Normal)?;
+        let upkeep = open::connect(&path, Role::Upkeep)?;
+        Ok(Self {
+            dir: dir.to_owned(),
+            path,
+            writers: Some(Mutex::new(Writers {
+                full,
+                normal,
+                interner: Interner::default(),
+            })),
+            upkeep: Some(Mutex::new(upkeep)),
+            readers: Mutex::default(),
+            names: Names::default(),
+        })
+    }
+
+    /// Opens an existing store without ever writing to it. Writing methods answer
+    /// [`StoreError::ReadOnly`]; an older schema is refused, since it cannot be migrated.
+    pub fn open_read_only(dir: &Path) -> Result<Self> {
+        let path = dir.join(open::DATABASE);
+        if !path.exists() {
+            return Err(StoreError::Missing(dir.display().to_string()));
+        }
+        open::check_header(&path)?;
+        let reader = open::connect_read_only(&path)?;
+        let version = schema::version(&reader)?;
+        schema::check_version(version)?;
+        if version < schema::VERSION {
+            return Err(StoreError::ReadOnly(format!(
+                "a database of schema version {version} has to be migrated to {}, and {}",
+                schema::VERSION,
+                path.display()
+            )));
+        }
+        Ok(Self {
+            dir: dir.to_owned(),
+            path,
+            writers: None,
+            upkeep: None,
+            readers: Mutex::new(vec![reader]),
+            names: Names::default(),
+        })
+    }
+
+    /// The data directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    fn read_only(&self) -> StoreError {
+        StoreError::ReadOnly(self.path.display().to_string())
+    }
+
+    fn writers(&self) -> Result<MutexGuard<'_, Writers>> {
+        let writers = self.writers.as_ref().ok_or_else(|| self.read_only())?;
+        Ok(writers.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn upkeep(&self) -> Result<MutexGuard<'_, Connection>> {
+        let upkeep = self.upkeep.as_ref().ok_or_else(|| self.read_only())?;
+        Ok(upkeep.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Runs one writing transaction; an error leaves nothing behind.
+    fn write<T>(
+        &self,
+        durability: Durability,
+        work: impl FnOnce(&Transaction<'_>, &mut Interner) -> Result<T>,
+    ) -> Result<T> {
+        let mut guard = self.writers()?;
+        let Writers {
+            full,
+            normal,
+            interner,
+        } = &mut *guard;
+        let conn = match durability {
+            Durability::Disk => full,
+            Durability::Process => normal,
+        };
+        let done = Transaction::new(conn, TransactionBehavior::Immediate)
+            .map_err(StoreError::from)
+            .and_then(|tx| {
+                let value = work(&tx, interner)?;
+                tx.commit()?;
+                Ok(value)
+            });
+        if done.is_err() {
+            // Names that the transaction added are gone with it.
+            interner.clear();
+        }
+        done
+    }
+
+    /// Runs reads that see one state of the store.
+    fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let reader = self.reader()?;
+        let snapshot = reader.unchecked_transaction()?;
+        let value = work(&snapshot)?;
+        drop(snapshot);
+        self.give_back(reader);
+        Ok(value)
+    }
+
+    /// Runs a read of one statement, which is a snapshot by itself.
+    fn read_one<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
+        let reader = self.reader()?;
+        let value = work(&reader)?;
+        self.give_back(reader);
+        Ok(value)
+    }
+
+    fn reader(&self) -> Result<Connection> {
+        let pooled = self.pool().pop();
+        match pooled {
+            Some(reader) => Ok(reader),
+            None if self.writers.is_none() => open::connect_read_only(&self.path),
+            None => open::connect(&self.path, Role::Reader),
+        }
+    }
+
+    /// A reader whose work failed is not given back: the next one gets a fresh connection.
+    fn give_back(&self, reader: Connection) {
+        self.pool().push(reader);
+    }
+
+    fn pool(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SqliteStore")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store for SqliteStore {
+    fn insert(&self, cells: &[InsertCell]) -> Result<Vec<Inserted>> {
+        self.write(Durability::Disk, |tx, names| {
+            cells.iter().map(|c| edit::insert(tx, names, c)).collect()
+        })
+    }
+
+    fn get(&self, id: CellId) -> Result<CellRow> {
+        self.read(|c| cells::get(c, &self.names, id))
+    }
+
+    fn get_by_prefix(&self, prefix: &str) -> Result<CellRow> {
+        self.read(|c| cells::get_by_prefix(c, &self.names, prefix))
+    }
+
+    fn rows(&self, seqs: &[Seq]) -> Result<Vec<CellRow>> {
+        self.read(|c| cells::rows(c, &self.names, seqs))
+    }
+
+    fn seqs(&self, ids: &[CellId]) -> Result<Vec<Option<Seq>>> {
+        self.read(|c| ids.iter().map(|id| cells::seq_of(c, *id)).collect())
+    }
+
+    fn list(
+        &self,
+        filter: &CellFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<CellRow>> {
+        self.read(|c| list::list(c, &self.names, filter, after, limit))
+    }
+
+    fn update(&self, change: &UpdateCell) -> Result<CellRow> {
+        self.write(Durability::Disk, |tx, names| {
+            edit::update(tx, names, &self.names, change)
+        })
+    }
+
+    fn supersede(&self, old: CellId, new: &InsertCell, now: Timestamp) -> Result<Inserted> {
+        self.write(Durability::Disk, |tx, names| {
+            edit::supersede(tx, names, &self.names, old, new, now)
+        })
+    }
+
+    fn set_status(&self, id: CellId, to: CellStatus, now: Timestamp) -> Result<CellRow> {
+        self.write(Durability::Disk, |tx, _| {
+            edit::set_status(tx, &self.names, id, to, now)
+        })
+    }
+
+    fn forget(&self, id: CellId, now: Timestamp) -> Result<CellRow> {
+        self.write(Durability::Disk, |tx, _| {
+            forget::forget(tx, &self.names, id, now)
+        })
+    }
+
+    fn purge(&self, ids: &[CellId]) -> Result<PurgeReport> {
+        self.purge_cells(ids)
+    }
+
+    fn history(&self, id: CellId) -> Result<Vec<Version>> {
+        self.read(|c| cells::history(c, &self.names, id))
+    }
+
+    fn touch(&self, seqs: &[Seq], now: Timestamp) -> Result<()> {
+        self.write(Durability::Process, |tx, _| edit::touch(tx, seqs, now))
+    }
+
+    fn change_seq(&self) -> Result<i64> {
+        self.read_one(changes::change_seq)
+    }
+
+    fn changes_since(&self, after: i64, limit: usize, model: &str) -> Result<Vec<Change>> {
+        self.read(|c| changes::since(c, &self.names, after, limit, model))
+    }
+
+    fn vectors_missing(&self, model: &str, after: Seq, limit: usize) -> Result<Vec<CellRow>> {
+        self.read(|c| changes::vectors_missing(c, &self.names, model, after, limit))
+    }
+
+    fn put_vectors(&self, vectors: &[(Seq, u32, Vector)]) -> Result<usize> {
+        self.write(Durability::Process, |tx, names| {
+            changes::put_vectors(tx, names, vectors)
+        })
+    }
+
+    fn append_decision(&self, new: &NewDecision<'_>) -> Result<Appended> {
+        log::check(new)?;
+        self.write(Durability::Process, |tx, names| log::append(tx, names, new))
+    }
+
+    fn decision(&self, id: DecisionId) -> Result<DecisionRow> {
+        self.read(|c| log_read::decision(c, &self.names, id))
+    }
+
+    fn decisions(
+        &self,
+        filter: &DecisionFilter,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Page<DecisionRow>> {
+        self.read(|c| log_read::page(c, &self.names, filter, after, limit))
+    }
+
+    fn for_each_decision(
+        &self,
+        filter: &DecisionFilter,
+        visit: &mut dyn FnMut(DecisionRow) -> ControlFlow<()>,
+    ) -> Result<()> {
+        self.read(|c| log_read::for_each(c, &self.names, filter, None, visit))
+    }
+
+    fn trajectory(&self, id: &str) -> Result<Vec<DecisionRow>> {
+        self.read(|c| log_read::trajectory(c, &self.names, id))
+    }
+
+    fn append_outcome(
+        &self,
+        id: OutcomeId,
+        decision: DecisionId,
+        at: Timestamp,
+        outcome: &Outcome,
+    ) -> Result<Recorded> {
+        outcomes::check(outcome)?;
+        self.write(Durability::Disk, |tx, _| {
+            outcomes::append(tx, id, decision, at, outcome)
+        })
+    }
+
+    fn outcomes_of(&self, decision: DecisionId) -> Result<Vec<OutcomeRow>> {
+        self.read(|c| outcomes::of(c, decision))
+    }
+
+    fn put_rewards(&self, rewards: &[Reward]) -> Result<()> {
+        self.write(Durability::Process, |tx, names| {
+            rewards::put(tx, names, rewards)
+        })
+    }
+
+    fn rewards_of(&self, decision: DecisionId, spec: Option<&str>) -> Result<Vec<Reward>> {
+        self.read(|c| rewards::of(c, decision, spec))
+    }
+
+    fn append_events(&self, events: &[Event]) -> Result<()> {
+        self.write(Durability::Process, |tx, _| events::append(tx, events))
+    }
+
+    fn events(&self, filter: &EventFilter, limit: usize, offset: usize) -> Result<Vec<Event>> {
+        self.read(|c| events::list(c, filter, limit, offset))
+    }
+
+    fn add_evidence(&self, evidence: &[Evidence], keep: f64) -> Result<()> {
+        values::check(evidence, keep)?;
+        self.write(Durability::Disk, |tx, _| values::add(tx, evidence, keep))
+    }
+
+    fn values(&self, seqs: &[Seq]) -> Result<Vec<CellValue>> {
+        self.read(|c| values::of(c, seqs))
+    }
+
+    fn all_values(&self) -> Result<Vec<CellValue>> {
+        self.read(values::all)
+    }
+
+    fn evidence_of(&self, seq: Seq) -> Result<Vec<Evidence>> {
+        self.read(|c| values::evidence_of(c, seq))
+    }
+
+    fn meta(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        self.read_one(|c| upkeep::meta(c, key))
+    }
+
+    fn set_meta(&self, key: &str, value: &[u8]) -> Result<()> {
+        self.write(Durability::Disk, |tx, _| upkeep::set_meta(tx, key, value))
+    }
+
+    fn meta_or_insert(&self, key: &str, value: &[u8]) -> Result<Vec<u8>> {
+        self.write(Durability::Disk, |tx, _| {
+            if let Some(stored) = upkeep::meta(tx, key)? {
+                return Ok(stored);
+            }
+            upkeep::set_meta(tx, key, value)?;
+            Ok(value.to_vec())
+        })
+    }
+
+    fn stats(&self) -> Result<Stats> {
+        let stats = self.read(upkeep::stats)?;
+        Ok(upkeep::with_sizes(stats, &self.path))
+    }
+
+    fn integrity(&self) -> Result<Vec<String>> {
+        self.read(upkeep::integrity)
+    }
+
+    fn backup_to(&self, path: &Path) -> Result<()> {
+        let reader = self.reader()?;
+        backup::copy(&reader, path)?;
+        self.give_back(reader);
+        Ok(())
+    }
+
+    fn maintain(&self) -> Result<Maintained> {
+        self.upkeep_now()
+    }
+}

@@ -1,0 +1,100 @@
+//! Outcomes: stored as they arrive.
+
+use memrl_types::{DecisionId, Outcome, OutcomeId, Timestamp};
+use rusqlite::{Connection, OptionalExtension, Transaction};
+
+use super::{cells, edit, log, texts};
+use crate::rows::{OutcomeRow, Recorded};
+use crate::{Result, StoreError};
+
+/// Numbers that JSON cannot hold would not come back.
+pub(super) fn check(outcome: &Outcome) -> Result<()> {
+    let finite = outcome.success.is_none_or(f64::is_finite)
+        && outcome.verdicts.iter().all(|v| v.useful.is_finite())
+        && outcome.metrics.values().all(|m| m.is_finite());
+    if finite {
+        Ok(())
+    } else {
+        Err(StoreError::InvalidInput(
+            "the outcome has a number that is not finite".to_owned(),
+        ))
+    }
+}
+
+/// See [`crate::Store::append_outcome`].
+pub(super) fn append(
+    tx: &Transaction<'_>,
+    id: OutcomeId,
+    decision: DecisionId,
+    at: Timestamp,
+    outcome: &Outcome,
+) -> Result<Recorded> {
+    let seq = log::seq_of(tx, decision)?.ok_or(StoreError::DecisionNotFound(decision))?;
+    let decision_id = DecisionId::from_bytes(
+        tx.prepare_cached("SELECT decision_id FROM decisions WHERE seq = ?1")?
+            .query_row([seq], |r| r.get(0))?,
+    );
+    // The correction is text: it is kept where it can be erased.
+    let mut bare = outcome.clone();
+    let correction = bare.user_correction.take();
+    let body = edit::to_json("outcome", &bare)?;
+    let same: Option<[u8; 16]> = tx
+        .prepare_cached(
+            "SELECT o.outcome_id FROM outcomes o LEFT JOIN texts t ON t.id = o.correction \
+             WHERE o.decision = ?1 AND o.body = ?2 AND t.body IS ?3 ORDER BY o.seq LIMIT 1",
+        )?
+        .query_row((seq, &body, &correction), |r| r.get(0))
+        .optional()?;
+    if let Some(first) = same {
+        return Ok(Recorded {
+            outcome_id: OutcomeId::from_bytes(first),
+            decision_id,
+            created: false,
+        });
+    }
+    let taken = tx
+        .prepare_cached("SELECT 1 FROM outcomes WHERE outcome_id = ?1")?
+        .exists([id.bytes()])?;
+    if taken {
+        return Err(StoreError::DuplicateId(format!("outcome {id}")));
+    }
+    let correction = match &correction {
+        Some(text) => Some(texts::put(tx, text)?),
+        None => None,
+    };
+    tx.prepare_cached(
+        "INSERT INTO outcomes (outcome_id, decision, at, correction, body) \
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+    )?
+    .execute((id.bytes(), seq, at.0, correction, body))?;
+    Ok(Recorded {
+        outcome_id: id,
+        decision_id,
+        created: true,
+    })
+}
+
+/// See [`crate::Store::outcomes_of`].
+pub(super) fn of(conn: &Connection, decision: DecisionId) -> Result<Vec<OutcomeRow>> {
+    let seq = log::seq_of(conn, decision)?.ok_or(StoreError::DecisionNotFound(decision))?;
+    let mut found = Vec::new();
+    let mut statement = conn.prepare_cached(
+        "SELECT o.outcome_id, d.decision_id, o.at, o.body, t.body FROM outcomes o \
+         JOIN decisions d ON d.seq = o.decision LEFT JOIN texts t ON t.id = o.correction \
+         WHERE o.decision = ?1 ORDER BY o.seq",
+    )?;
+    let mut rows = statement.query([seq])?;
+    while let Some(row) = rows.next()? {
+        let body: String = row.get(3)?;
+        found.push(OutcomeRow {
+            outcome_id: OutcomeId::from_bytes(row.get(0)?),
+            decision_id: DecisionId::from_bytes(row.get(1)?),
+            at: Timestamp(row.get(2)?),
+            outcome: Outcome {
+                user_correction: row.get(4)?,
+                ..cells::from_json(&body)?
+            },
+        });
+    }
+    Ok(found)
+}
