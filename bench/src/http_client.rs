@@ -2,6 +2,9 @@
 //!
 //! It speaks to loopback addresses only and refuses all others, so that a mistyped address
 //! cannot turn a load run into an attack on somebody's server.
+//!
+//! A constant latency of about 44 ms on Linux is the server's: it sends head and body in two
+//! packets without `TCP_NODELAY`, and the second waits for a delayed acknowledgement.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};

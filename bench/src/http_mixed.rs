@@ -10,7 +10,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::http_client::{Client, HttpError, Target};
-use crate::http_load::{Decided, OperationStats, TIMEOUT, cell_id, request};
+use crate::http_load::{self, Decided, OperationStats, TIMEOUT, cell_id, request};
+use crate::report::Table;
 use crate::synth::Synth;
 
 /// What to do.
@@ -75,6 +76,29 @@ impl MixedResult {
             && self.lost.is_empty()
             && self.retrieve_errors == 0
             && self.access_count == Some(self.retrieved as u64)
+    }
+
+    /// The table of the operations' latencies; the notes say what held and what did not.
+    pub fn table(&self, plan: &Mixed) -> Table {
+        let title = format!("{} clients at once for {:.1} s", plan.clients, self.seconds);
+        let mut table = http_load::table(&title, &self.operations);
+        table.notes.insert(
+            0,
+            format!(
+                "{:.0} requests/s. {} writes acknowledged, {} of them lost or changed. {} concurrent \
+                 retrieves of one cell: {} succeeded, access_count {}.",
+                self.requests_per_second(),
+                self.acknowledged,
+                self.lost.len(),
+                plan.retrieves,
+                self.retrieved,
+                self.access_count.map_or("unknown".to_owned(), |n| n.to_string()),
+            ),
+        );
+        table
+            .notes
+            .extend(self.lost.iter().take(5).map(|lost| format!("Lost: {lost}")));
+        table
     }
 }
 

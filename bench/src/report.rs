@@ -276,6 +276,22 @@ mod tests {
     }
 
     #[test]
+    fn a_report_says_where_and_how_it_was_made() {
+        let report = Report {
+            benchmark: "recall".into(),
+            machine: Machine::default(),
+            command: "memrl bench recall".into(),
+            tables: vec![table()],
+        };
+        let text = report.to_markdown(Shown::Nothing);
+        let head = "## recall\n\n`memrl bench recall`\n\nunknown (), ";
+        assert!(text.starts_with(head), "{text}");
+        assert!(text.contains("| all | 3 | 50.0 | – |"), "{text}");
+        let json = serde_json::to_string(&report).unwrap();
+        assert_eq!(serde_json::from_str::<Report>(&json).unwrap(), report);
+    }
+
+    #[test]
     fn values_are_found_by_name() {
         assert!((table().get("all", "recall", "@1").unwrap().value - 0.5).abs() < 1e-12);
         assert_eq!(table().get("all", "recall", "@5"), None);

@@ -171,6 +171,8 @@ fn locomo_is_loaded_whole() {
     );
     let warnings: Vec<_> = loaded.iter().flat_map(|c| &c.warnings).collect();
     assert_eq!(warnings, ["[3].qa[38].evidence[0]: no turn \"D4:36\""]);
+    let questions = || loaded.iter().flat_map(|c| &c.questions);
+    assert_eq!(questions().filter(|q| !q.evidence.is_empty()).count(), 786);
     let all = locomo::load(&path, Options { adversarial: true }).unwrap();
     assert_eq!(all.iter().map(|c| c.questions.len()).sum::<usize>(), 1020);
 }

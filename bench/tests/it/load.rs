@@ -146,6 +146,9 @@ fn an_honest_server_passes() {
     assert_eq!((result.retrieved, result.access_count), (160, Some(160)));
     assert!(result.operations.iter().all(|o| !o.millis.is_empty()));
     assert!(result.requests_per_second() > 0.0);
+    let note = &result.table(&Mixed::default()).notes[0];
+    assert!(note.ends_with("160 succeeded, access_count 160."), "{note}");
+    assert!(note.contains(" 0 of them lost or changed."), "{note}");
 }
 
 #[test]
