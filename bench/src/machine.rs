@@ -117,7 +117,7 @@ fn system() -> Machine {
 }
 
 /// The value after the first `key`, blanks and `separator`.
-#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+#[cfg(any(target_os = "linux", test))]
 fn field(text: &str, key: &str, separator: char) -> Option<String> {
     text.lines().find_map(|line| {
         let (name, value) = line.split_once(separator)?;
@@ -125,7 +125,7 @@ fn field(text: &str, key: &str, separator: char) -> Option<String> {
     })
 }
 
-#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+#[cfg(any(target_os = "linux", test))]
 fn kibibytes(text: &str) -> Option<u64> {
     text.strip_suffix("kB")?
         .trim()
