@@ -40,11 +40,13 @@ pub struct Params {
 }
 
 impl Default for Params {
+    /// No weight at all: the four scores count alike, and so do the five members of a window.
+    /// Nothing here was fitted to a data set; weights are for a learned policy to find.
     fn default() -> Self {
         Self {
             fusion: Fusion::ZSum { weights: [1.0; 4] },
-            near: 0.5,
-            far: 0.25,
+            near: 1.0,
+            far: 1.0,
         }
     }
 }

@@ -54,7 +54,8 @@ pub struct Hit {
     pub bm25: f32,
     /// Cosine with the query, in [−1, 1]; 0 without a vector.
     pub dense: f32,
-    /// BM25 of the document and, with smaller weights, its neighbours.
+    /// Σ w·bm25 / √Σ w² over the document (w = 1) and its neighbours: a document without neighbours
+    /// keeps its own score, and is on a par with those that have some.
     pub bm25_window: f32,
     /// Cosine of the query with the weighted sum of the vectors of document and neighbours.
     pub dense_window: f32,

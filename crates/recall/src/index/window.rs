@@ -1,7 +1,8 @@
 //! Scores of a document together with its neighbours in the source.
 //!
 //! What is said before and after belongs to what is said: a document is scored by itself and as
-//! the middle of a window of five, its neighbours with smaller weights.
+//! the middle of a window of five. Both window scores are weighted sums over the norm of what is
+//! summed, so that documents with and without neighbours can be compared.
 
 use super::{
     fusion::Scores,
@@ -52,7 +53,7 @@ pub(super) fn neighbours(search: &Search<'_, '_>, at: Address) -> [Option<(u32, 
 pub(super) fn scores(search: &Search<'_, '_>, at: Address) -> Scores {
     let params = &search.query.params;
     let (bm25, dense) = (search.bm25(at), search.cosine(at));
-    let mut bm25_window = bm25;
+    let (mut bm25_window, mut squares) = (bm25, 1.0f32);
     // (weight, cosine with the query, scale, codes) of the window's vectors.
     let mut vectors = Vec::with_capacity(5);
     let mut add = |at: Address, weight: f32, cosine: Option<f32>| {
@@ -74,6 +75,7 @@ pub(super) fn scores(search: &Search<'_, '_>, at: Address) -> Scores {
             params.far
         };
         bm25_window += weight * search.bm25(neighbour.at);
+        squares += weight * weight;
         if search.vector.is_some() {
             add(neighbour.at, weight, search.cosine(neighbour.at));
         }
@@ -81,7 +83,7 @@ pub(super) fn scores(search: &Search<'_, '_>, at: Address) -> Scores {
     Scores {
         bm25,
         dense,
-        bm25_window,
+        bm25_window: bm25_window / squares.sqrt(),
         dense_window: cosine_of_sum(&vectors),
     }
 }
