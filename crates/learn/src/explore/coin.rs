@@ -26,3 +26,51 @@ pub(super) fn toss(domain: &str, salt: u64, trajectory: &str, cell: Option<CellI
 pub(super) fn unit(bits: u64) -> f64 {
     (bits >> 11) as f64 * (0.5_f64).powi(53)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Values computed with the `blake3` package of Python and the layout in the documentation of
+    /// [`toss`]; see `docs/policies.md` for the few lines.
+    #[test]
+    fn coins_are_the_same_in_every_process_and_language() {
+        let cell: CellId = "00112233-4455-4677-8899-aabbccddeeff".parse().unwrap();
+        for (domain, salt, trajectory, cell, golden) in [
+            (
+                "memrl/holdout/v1",
+                0,
+                "t",
+                Some(cell),
+                0.829_273_127_097_062_1,
+            ),
+            (
+                "memrl/holdout/v1",
+                42,
+                "session-é",
+                Some(cell),
+                0.680_094_269_943_263,
+            ),
+            ("memrl/arm/v1", 0, "t", None, 0.830_076_515_163_215_6),
+            ("memrl/arm/v1", u64::MAX, "", None, 0.723_819_489_341_767_2),
+            (
+                "memrl/sampled/v1",
+                7,
+                "session-é",
+                None,
+                0.296_771_579_509_15,
+            ),
+        ] {
+            let tossed = toss(domain, salt, trajectory, cell);
+            assert!(
+                (tossed - golden).abs() < 1e-15,
+                "{domain} {salt} {trajectory}: {tossed}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_unit_interval_is_half_open() {
+        assert!(unit(0) == 0.0 && unit(u64::MAX) < 1.0 && unit(u64::MAX) > 1.0 - 1e-15);
+    }
+}

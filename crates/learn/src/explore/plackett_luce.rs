@@ -64,8 +64,18 @@ impl Steps {
 struct Options {
     /// Positions in `soft` of what fits and is not drawn.
     open: Vec<usize>,
-    /// `ln (exp z_stop + Σ exp zⱼ)`.
-    log_total: f64,
+    /// The largest logit among them and STOP.
+    top: f64,
+    /// `ln (exp (z_stop − top) + Σ exp (zⱼ − top))`.
+    log_sum: f64,
+}
+
+impl Options {
+    /// Log-probability of the option with logit `z`. Subtracting `top` first keeps all digits,
+    /// however large the logits are.
+    fn log_p(&self, z: f64) -> f64 {
+        (z - self.top) - self.log_sum
+    }
 }
 
 impl PlackettLuce {
@@ -125,23 +135,18 @@ impl PlackettLuce {
         self.soft.iter().any(|s| s.index == index)
     }
 
-    /// What can be drawn next. With nothing open, STOP is certain: `log_total = z_stop`.
+    /// What can be drawn next. With nothing open, STOP is certain: `log_sum = 0`.
     fn options(&self, drawn: &[bool], room: Room) -> Options {
         let open: Vec<_> = (0..self.soft.len())
             .filter(|&k| !drawn[k] && room.fits(self.soft[k].cost))
             .collect();
-        // Log-sum-exp around the largest term.
         let top = open
             .iter()
             .map(|&k| self.soft[k].z)
             .fold(self.stop, f64::max);
         let sum: f64 = open.iter().map(|&k| (self.soft[k].z - top).exp()).sum();
-        let log_total = if open.is_empty() {
-            self.stop
-        } else {
-            top + (sum + (self.stop - top).exp()).ln()
-        };
-        Options { open, log_total }
+        let log_sum = (sum + (self.stop - top).exp()).ln();
+        Options { open, top, log_sum }
     }
 
     /// Draws a slate: all its items (placed ones first) and the log-probabilities of the draws.
@@ -152,24 +157,23 @@ impl PlackettLuce {
         let mut items = Vec::new();
         loop {
             let options = self.options(&drawn, room);
-            let log_p = |z: f64| z - options.log_total;
             // Inverse of the distribution function, STOP last. What rounding leaves over goes to STOP,
             // or to the last item where STOP is less likely than a rounding error.
             let mut u = coin::unit(rng.next_u64());
             let hit = options.open.iter().copied().find(|&k| {
-                u -= log_p(self.soft[k].z).exp();
+                u -= options.log_p(self.soft[k].z).exp();
                 u < 0.0
             });
-            let can_stop = log_p(self.stop) > -36.0;
+            let can_stop = options.log_p(self.stop) > -36.0;
             let next = hit.or_else(|| options.open.last().copied().filter(|_| !can_stop));
             let Some(k) = next else {
-                let stop = log_p(self.stop);
+                let stop = options.log_p(self.stop);
                 return (slate, Steps { items, stop });
             };
             drawn[k] = true;
             room.take(self.soft[k].cost);
             slate.push(self.soft[k].index);
-            items.push(log_p(self.soft[k].z));
+            items.push(options.log_p(self.soft[k].z));
         }
     }
 
@@ -204,8 +208,8 @@ impl PlackettLuce {
             stop: 0.0,
         };
         self.follow(slate, |options, taken| match taken {
-            Some(k) => steps.items.push(self.soft[k].z - options.log_total),
-            None => steps.stop = self.stop - options.log_total,
+            Some(k) => steps.items.push(options.log_p(self.soft[k].z)),
+            None => steps.stop = options.log_p(self.stop),
         })?;
         Some(steps)
     }
@@ -225,11 +229,11 @@ impl PlackettLuce {
         self.follow(slate, |options, taken| {
             for &k in &options.open {
                 let hit = f64::from(u8::from(taken == Some(k)));
-                let p = (self.soft[k].z - options.log_total).exp();
+                let p = options.log_p(self.soft[k].z).exp();
                 logits[self.soft[k].index] += (hit - p) / self.temperature;
             }
             let hit = f64::from(u8::from(taken.is_none()));
-            stop += (hit - (self.stop - options.log_total).exp()) / self.temperature;
+            stop += (hit - options.log_p(self.stop).exp()) / self.temperature;
         })?;
         Some((logits, stop))
     }

@@ -3,7 +3,7 @@
 //! Facts: the specification of memcell-rl's `core/policy.py` (commit 7b83e5d). The reasons are
 //! compared byte for byte by its clients, so they stay as they are, em dash included.
 
-use memrl_types::{CellStatus, CellType, Mode, Sensitivity, rules::CRITICAL};
+use memrl_types::{CellStatus, CellType, Mode, PolicyFeatures, Sensitivity, rules::CRITICAL};
 
 use super::{RecallPolicy, Scored};
 use crate::{Candidate, Context};
@@ -18,7 +18,7 @@ const LOGIT_STEP: f64 = 0.1;
 pub struct BaselineV0;
 
 impl BaselineV0 {
-    /// Modes it can answer, as described by memcell-rl's policy endpoint.
+    /// The `confidence` that memcell-rl's routes report for it.
     pub const CONFIDENCE: f64 = 0.75;
 }
 
@@ -71,6 +71,15 @@ impl RecallPolicy for BaselineV0 {
     fn stop_logit(&self, _ctx: &Context) -> f64 {
         -LOGIT_STEP * 30.0
     }
+}
+
+/// memcell-rl's retrieval score, given the Jaccard similarity of the lower-cased word sets of query
+/// and content (0 when either is empty):
+/// `jaccard + 0.5·confidence + 0.5·criticality + 0.3·utility − 0.5·staleness`.
+pub fn baseline_score(jaccard: f64, confidence: f64, features: &PolicyFeatures) -> f64 {
+    // Added from the left, so that the last digit is Python's too.
+    jaccard + 0.5 * confidence + 0.5 * features.criticality + 0.3 * features.future_utility_estimate
+        - 0.5 * features.staleness
 }
 
 /// Rules 1 to 8, in their order.

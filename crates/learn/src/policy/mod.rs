@@ -14,7 +14,7 @@ use memrl_types::Mode;
 
 use crate::{Candidate, Context};
 
-pub use baseline_v0::BaselineV0;
+pub use baseline_v0::{BaselineV0, baseline_score};
 pub use none::NoMemory;
 pub use similarity::Similarity;
 pub use utility::Utility;

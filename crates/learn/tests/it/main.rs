@@ -1,0 +1,19 @@
+//! One binary for all integration tests of the crate, to keep linking short.
+
+#![expect(
+    clippy::float_cmp,
+    reason = "exact numbers are what is promised: propensities of 1, golden values, -inf"
+)]
+
+mod baseline;
+mod decide;
+mod docs;
+mod features;
+mod plackett_luce;
+mod policies;
+mod propensities;
+mod retain;
+mod rewards;
+mod select;
+mod support;
+mod value;
