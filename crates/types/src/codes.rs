@@ -57,6 +57,12 @@ codes! {
     InvalidId = ("invalid_id", 422, 2, "ids are UUIDs; `memrl list` shows them"),
     /// A prefix that fits several ids.
     AmbiguousId = ("ambiguous_id", 409, 2, "give more characters of the id"),
+    /// No such route.
+    NotFound = ("not_found", 404, 4, "/docs lists the routes"),
+    /// The route exists, with another method.
+    MethodNotAllowed = ("method_not_allowed", 405, 2, "the `Allow` header names the methods of this route"),
+    /// A body that does not say it is JSON.
+    UnsupportedMediaType = ("unsupported_media_type", 415, 2, "send `Content-Type: application/json`"),
     /// No such cell.
     CellNotFound = ("cell_not_found", 404, 4, "`memrl list` shows the cells there are"),
     /// No such decision.
