@@ -292,6 +292,10 @@ pub struct CellPatch {
 }
 
 /// Tells a JSON `null` (`Some(None)`) from an absent field (`None`).
+#[expect(
+    clippy::option_option,
+    reason = "absent, null and a value are three states"
+)]
 fn present<'de, T, D>(d: D) -> Result<Option<Option<T>>, D::Error>
 where
     T: Deserialize<'de>,

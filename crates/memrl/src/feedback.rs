@@ -1,0 +1,308 @@
+//! Outcomes: raw reports in, rewards and evidence out.
+
+use std::collections::HashMap;
+
+use memrl_learn::reward::CellReward;
+use memrl_learn::value::{DECAY_RATE, credit};
+use memrl_learn::{Accumulator, RewardSpec, ValuePrior};
+use memrl_store::{DecisionFilter, DecisionRow, Evidence, OutcomeRow, Reward};
+use serde_json::json;
+
+use crate::{
+    CellId, CellType, Code, DecisionId, Error, EventKind, FeedbackReport, Memory, Merged, Outcome,
+    OutcomeId, Result, RewardValue,
+};
+
+impl Memory {
+    /// Records a report about a decision. Reports add up; the same report twice is one; a report
+    /// that contradicts an earlier one is stored, does not change what counts, and is named in the
+    /// answer (unless it says `revise`).
+    ///
+    /// `decision` is the decision's id or memcell-rl's query id.
+    pub fn feedback(&self, decision: DecisionId, outcome: &Outcome) -> Result<FeedbackReport> {
+        let row = self.store.decision(decision)?;
+        check_outcome(outcome, &row)?;
+        let now = self.clock.now();
+        let id = OutcomeId::from_random(self.random());
+        let recorded = self.store.append_outcome(id, decision, now, outcome)?;
+        let reports = self.store.outcomes_of(recorded.decision_id)?;
+        let merged = merge(&reports);
+        let rewards = self.reward(&row, &merged)?;
+        let values = self.credit(&row, &reports, &merged)?;
+        if recorded.created {
+            let event = self.event(
+                EventKind::FeedbackReceived,
+                Vec::new(),
+                Some(row.decision.query_id),
+                json!({
+                    "transition_id": recorded.decision_id,
+                    "query_id": row.decision.query_id,
+                    "reward_value": rewards.iter().find(|r| r.spec == self.config.reward.spec).map(|r| r.value),
+                    "conflicts": merged.conflicts.len(),
+                    "change_seq": self.store.change_seq()?,
+                }),
+            );
+            self.store.append_events(&[event])?;
+        }
+        Ok(FeedbackReport {
+            outcome_id: recorded.outcome_id,
+            decision_id: recorded.decision_id,
+            repeated: !recorded.created,
+            completed_at: merged.completed_at.unwrap_or(now),
+            merged,
+            rewards,
+            values,
+        })
+    }
+
+    /// The decision that a caller names: by id, query id, or `last`.
+    pub fn decision_id(&self, text: &str) -> Result<DecisionId> {
+        let text = text.trim();
+        if text == "last" {
+            let page = self.store.decisions(
+                &DecisionFilter {
+                    items: false,
+                    texts: false,
+                    ..DecisionFilter::default()
+                },
+                None,
+                1,
+            )?;
+            return page
+                .rows
+                .first()
+                .map(|r| r.decision.decision_id)
+                .ok_or_else(|| {
+                    Error::invalid(
+                        Code::DecisionNotFound,
+                        "decision",
+                        "none has been logged yet",
+                    )
+                });
+        }
+        text.parse().map_err(|_| {
+            Error::invalid(
+                Code::InvalidId,
+                "decision",
+                format!("{text:?} is not an id"),
+            )
+        })
+    }
+
+    /// Scores a decision under every spec in use and stores that.
+    pub(crate) fn reward(&self, row: &DecisionRow, merged: &Merged) -> Result<Vec<RewardValue>> {
+        let mut values = Vec::new();
+        let mut rows = Vec::new();
+        for spec in &self.specs {
+            if let Some((value, mut stored)) = reward_under(spec, row, merged) {
+                values.push(value);
+                rows.append(&mut stored);
+            }
+        }
+        self.store.put_rewards(&rows)?;
+        Ok(values)
+    }
+
+    /// Turns the outcome into evidence about the cells that were shown. All reports on a decision
+    /// share one key, so a later or revised report replaces the evidence instead of doubling it.
+    fn credit(
+        &self,
+        row: &DecisionRow,
+        reports: &[OutcomeRow],
+        merged: &Merged,
+    ) -> Result<Vec<(CellId, f64, f64)>> {
+        let Some(first) = reports.first() else {
+            return Ok(Vec::new());
+        };
+        let slate: Vec<CellId> = row.decision.slate().iter().map(|i| i.cell_id).collect();
+        let at = merged.completed_at.unwrap_or(first.at);
+        let pieces = credit(&merged.outcome, &slate, merged.outcome.success, at);
+        if pieces.is_empty() {
+            return Ok(Vec::new());
+        }
+        let seq_of: HashMap<CellId, i64> = row
+            .decision
+            .items
+            .iter()
+            .zip(&row.seqs)
+            .map(|(item, seq)| (item.cell_id, *seq))
+            .collect();
+        let evidence: Vec<(CellId, Evidence)> = pieces
+            .into_iter()
+            .filter_map(|(cell, p)| {
+                let seq = *seq_of.get(&cell)?;
+                let key = first.outcome_id;
+                Some((
+                    cell,
+                    Evidence {
+                        outcome: key,
+                        seq,
+                        mass: p.mass,
+                        y: p.y,
+                        at: p.at,
+                    },
+                ))
+            })
+            .collect();
+        let seqs: Vec<i64> = evidence.iter().map(|(_, e)| e.seq).collect();
+        let kinds: HashMap<CellId, CellType> = self
+            .store
+            .rows(&seqs)?
+            .into_iter()
+            .map(|r| (r.cell.cell_id, r.cell.kind))
+            .collect();
+        let before = self.values_of(&seqs)?;
+        let rows: Vec<Evidence> = evidence.iter().map(|(_, e)| *e).collect();
+        self.store.add_evidence(&rows, 1.0 - DECAY_RATE)?;
+        let after = self.values_of(&seqs)?;
+        let prior = ValuePrior::default();
+        let mean = |kind: CellType, sums: Option<&Accumulator>| {
+            prior
+                .value(kind, &sums.copied().unwrap_or_default(), at)
+                .mean
+        };
+        Ok(evidence
+            .iter()
+            .filter_map(|(cell, e)| {
+                let kind = *kinds.get(cell)?;
+                Some((
+                    *cell,
+                    mean(kind, before.get(&e.seq)),
+                    mean(kind, after.get(&e.seq)),
+                ))
+            })
+            .filter(|(_, before, after)| before.total_cmp(after).is_ne())
+            .collect())
+    }
+
+    fn values_of(&self, seqs: &[i64]) -> Result<HashMap<i64, Accumulator>> {
+        Ok(self
+            .store
+            .values(seqs)?
+            .into_iter()
+            .map(|v| {
+                let sums = Accumulator {
+                    good: v.successes,
+                    mass: v.mass,
+                    reference: v.ref_time,
+                };
+                (v.seq, sums)
+            })
+            .collect())
+    }
+}
+
+/// All reports of a decision, added up.
+pub(crate) fn merge(reports: &[OutcomeRow]) -> Merged {
+    Merged::of(reports.iter().map(|r| (r.outcome_id, r.at, &r.outcome)))
+}
+
+/// The reward of a decision under one spec, and the rows that store it; `None` while the spec
+/// needs a signal that nobody has reported.
+pub(crate) fn reward_under(
+    spec: &RewardSpec,
+    row: &DecisionRow,
+    merged: &Merged,
+) -> Option<(RewardValue, Vec<Reward>)> {
+    let reward = spec.score(&merged.outcome).ok()?;
+    let name = spec.name();
+    let terms: Vec<(String, f64)> = reward
+        .terms
+        .iter()
+        .map(|t| (t.signal.clone(), t.contribution))
+        .collect();
+    let decision = row.decision.decision_id;
+    let mut rows = vec![Reward {
+        decision,
+        spec: name.clone(),
+        cell: None,
+        value: reward.value,
+        terms: terms.iter().map(|(n, v)| (n.clone(), json!(v))).collect(),
+    }];
+    let per_cell = memrl_learn::reward::cell_rewards(&merged.outcome);
+    for CellReward {
+        cell_id: cell,
+        value,
+        ..
+    } in per_cell
+    {
+        let at = row
+            .decision
+            .items
+            .iter()
+            .position(|i| i.cell_id == cell && i.selected);
+        if let Some(seq) = at.and_then(|i| row.seqs.get(i)) {
+            rows.push(Reward {
+                decision,
+                spec: name.clone(),
+                cell: Some(*seq),
+                value,
+                terms: json!({}),
+            });
+        }
+    }
+    Some((
+        RewardValue {
+            spec: name,
+            value: reward.value,
+            terms,
+        },
+        rows,
+    ))
+}
+
+/// Ranges that the types do not say, and verdicts about cells that were not there.
+fn check_outcome(outcome: &Outcome, row: &DecisionRow) -> Result<()> {
+    let unit = |field: &str, value: f64| {
+        if !value.is_finite() {
+            return Err(Error::invalid(
+                Code::NotFinite,
+                field,
+                format!("is {value}"),
+            ));
+        }
+        if (0.0..=1.0).contains(&value) {
+            return Ok(());
+        }
+        let message = format!("is {value}; it must lie in [0, 1]");
+        Err(Error::invalid(Code::InvalidInput, field, message))
+    };
+    if let Some(success) = outcome.success {
+        unit("success", success)?;
+    }
+    for (field, value) in [
+        ("tokens_used", outcome.tokens_used),
+        ("latency_ms", outcome.latency_ms),
+    ] {
+        if value.is_some_and(|v| v < 0) {
+            let message = format!("is {}; it cannot be negative", value.unwrap_or_default());
+            return Err(Error::invalid(Code::InvalidInput, field, message));
+        }
+    }
+    for (name, value) in &outcome.metrics {
+        if !value.is_finite() {
+            let field = format!("metrics.{name}");
+            return Err(Error::invalid(
+                Code::NotFinite,
+                &field,
+                format!("is {value}"),
+            ));
+        }
+    }
+    for verdict in &outcome.verdicts {
+        unit("verdicts.useful", verdict.useful)?;
+        if row
+            .decision
+            .items
+            .iter()
+            .all(|i| i.cell_id != verdict.cell_id)
+        {
+            return Err(Error::invalid(
+                Code::InvalidInput,
+                "verdicts.cell_id",
+                format!("cell {} was no candidate of this decision", verdict.cell_id),
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! Import of cells: JSON Lines, CSV, and the database of a memcell-rl server.
+//!
+//! Readers turn a file into [`NewCell`]s one by one, each with the place it was found at, so that
+//! a bad record is reported by line and does not stop the rest.
+
+mod csv;
+mod jsonl;
+mod memcell;
+
+use std::path::Path;
+
+pub use jsonl::scope_of_text;
+
+use serde::Serialize;
+
+use crate::{Error, Memory, NewCell, Result, Scope};
+
+/// The format of a file to import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ImportFormat {
+    /// One JSON object per line: our own export, or memcell-rl's cells.
+    Jsonl,
+    /// Comma separated, with a header.
+    Csv,
+    /// A memcell-rl `SQLite` file.
+    Memcell,
+}
+
+impl ImportFormat {
+    /// Recognises the format by the first bytes of the file, then by its name.
+    pub fn detect(path: &Path) -> Result<Self> {
+        use std::io::Read;
+        let mut head = [0u8; 16];
+        let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
+        let n = file.read(&mut head).map_err(|e| Error::io(path, e))?;
+        if head[..n].starts_with(b"SQLite format 3\0") {
+            return Ok(Self::Memcell);
+        }
+        let extension = path
+            .extension()
+            .and_then(|e| e.to_str())
+            .unwrap_or_default();
+        match extension.to_ascii_lowercase().as_str() {
+            "jsonl" | "ndjson" | "json" => Ok(Self::Jsonl),
+            "csv" => Ok(Self::Csv),
+            _ if head[..n].trim_ascii_start().starts_with(b"{") => Ok(Self::Jsonl),
+            _ => Err(Error::format(
+                path.display(),
+                "neither JSON Lines, CSV nor a memcell-rl database; say which with --format",
+            )),
+        }
+    }
+}
+
+/// A record that could not be imported.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Rejected {
+    /// Where: line number, or row id of a database.
+    pub at: u64,
+    /// Why.
+    pub reason: String,
+}
+
+/// What an import did.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ImportReport {
+    /// Records read.
+    pub read: u64,
+    /// Cells created.
+    pub created: u64,
+    /// Cells that were there already.
+    pub duplicates: u64,
+    /// Records that could not be imported (the first hundred in detail).
+    pub rejected: u64,
+    /// Details.
+    pub rejections: Vec<Rejected>,
+    /// Nothing was written: a rehearsal.
+    pub dry_run: bool,
+}
+
+/// A record or the reason why it is none, with its place in the file.
+pub(crate) type Record = (u64, std::result::Result<NewCell, String>);
+
+/// Records per transaction: large enough to amortise the sync, small enough to show progress.
+const BATCH: usize = 1000;
+/// Rejections that are reported in detail.
+const DETAILS: usize = 100;
+
+impl Memory {
+    /// Imports a file of cells. Doing it twice changes nothing the second time.
+    ///
+    /// `scope` is given to records that have none of their own. `progress` is told the number of
+    /// records read so far.
+    pub fn import(
+        &self,
+        path: &Path,
+        format: Option<ImportFormat>,
+        scope: &Scope,
+        dry_run: bool,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<ImportReport> {
+        let format = match format {
+            Some(format) => format,
+            None => ImportFormat::detect(path)?,
+        };
+        let mut report = ImportReport {
+            dry_run,
+            ..ImportReport::default()
+        };
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut take = |record: Record| -> Result<()> {
+            let (at, cell) = record;
+            report.read += 1;
+            match cell.and_then(|c| self.acceptable(&c).map(|()| c).map_err(|e| e.to_string())) {
+                Ok(mut cell) => {
+                    if cell.scope.is_empty() {
+                        cell.scope = scope.clone();
+                    }
+                    batch.push(cell);
+                }
+                Err(reason) => {
+                    report.rejected += 1;
+                    if report.rejections.len() < DETAILS {
+                        report.rejections.push(Rejected { at, reason });
+                    }
+                }
+            }
+            if batch.len() == BATCH {
+                self.import_batch(std::mem::take(&mut batch), &mut report)?;
+                progress(report.read);
+            }
+            Ok(())
+        };
+        match format {
+            ImportFormat::Jsonl => jsonl::read(path, &mut take)?,
+            ImportFormat::Csv => csv::read(path, &mut take)?,
+            ImportFormat::Memcell => memcell::read(path, &mut take)?,
+        }
+        self.import_batch(batch, &mut report)?;
+        progress(report.read);
+        if !dry_run {
+            self.after_bulk_write()?;
+        }
+        Ok(report)
+    }
+
+    fn import_batch(&self, batch: Vec<NewCell>, report: &mut ImportReport) -> Result<()> {
+        if report.dry_run || batch.is_empty() {
+            return Ok(());
+        }
+        for written in self.write_batch(batch)? {
+            if written.created {
+                report.created += 1;
+            } else {
+                report.duplicates += 1;
+            }
+        }
+        Ok(())
+    }
+}

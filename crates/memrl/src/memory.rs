@@ -1,0 +1,277 @@
+//! The engine object: what it is made of and how it is opened.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use memrl_learn::RewardSpec;
+use memrl_recall::embed::{Embedder, EmbedderSpec, from_spec};
+use memrl_recall::index::QVec;
+use memrl_store::{SqliteStore, Store, StoreError, Vector};
+use rand::{RngCore, SeedableRng};
+use rand_chacha::ChaCha12Rng;
+
+use crate::live::LiveIndex;
+use crate::{
+    CellId, Clock, Code, Config, DecisionId, Error, Event, EventId, EventKind, Result, SystemClock,
+    config,
+};
+
+/// How an engine is opened. [`Options::new`] gives what [`Memory::open`] uses.
+pub struct Options {
+    /// The data directory; created when it does not exist.
+    pub dir: PathBuf,
+    /// The settings; `None` reads `config.toml` and the environment.
+    pub config: Option<Config>,
+    /// Where time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// Seed of everything random; `None` takes one from the operating system.
+    pub seed: Option<u64>,
+    /// The embedder; `None` takes the configured one.
+    pub embedder: Option<Box<dyn Embedder>>,
+}
+
+impl Options {
+    /// Everything by default.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            config: None,
+            clock: Arc::new(SystemClock),
+            seed: None,
+            embedder: None,
+        }
+    }
+}
+
+/// The engine. Open one per process and share it; every method takes `&self`.
+pub struct Memory {
+    pub(crate) dir: PathBuf,
+    pub(crate) config: Config,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) live: LiveIndex,
+    pub(crate) embedder: Box<dyn Embedder>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Salt of hold-outs and arms: kept with the data, the same in every process.
+    pub(crate) salt: u64,
+    pub(crate) specs: Vec<RewardSpec>,
+    hash_key: [u8; 32],
+    rng: Mutex<ChaCha12Rng>,
+}
+
+impl Memory {
+    /// Opens (or creates) the memory in a directory, with the settings of its `config.toml` and
+    /// of the environment.
+    pub fn open(dir: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(Options::new(dir.as_ref()))
+    }
+
+    /// Opens (or creates) a memory.
+    pub fn open_with(options: Options) -> Result<Self> {
+        let Options {
+            dir,
+            config,
+            clock,
+            seed,
+            embedder,
+        } = options;
+        let config = match config {
+            Some(config) => config,
+            None => config::resolve(&dir, &|name| std::env::var(name).ok(), &[])?.config,
+        };
+        let embedder = match embedder {
+            Some(embedder) => embedder,
+            None => from_spec(&config.embedder.parse::<EmbedderSpec>()?)?,
+        };
+        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&dir)?);
+        let mut rng = match seed {
+            Some(seed) => ChaCha12Rng::seed_from_u64(seed),
+            None => ChaCha12Rng::from_seed(os_random()?),
+        };
+        let mut fresh = [0u8; 40];
+        rng.fill_bytes(&mut fresh);
+        let kept = store.meta_or_insert("secret", &fresh)?;
+        let secret: [u8; 40] = kept
+            .try_into()
+            .map_err(|_| StoreError::Corrupt("meta value `secret` has another length".into()))?;
+        let (salt, key) = secret.split_at(8);
+        let salt = u64::from_le_bytes(salt.try_into().unwrap_or_default());
+        let hash_key = key.try_into().unwrap_or_default();
+        let live = LiveIndex::open(
+            &dir,
+            embedder.id(),
+            embedder.dim(),
+            config.token_counter,
+            salt,
+        )?;
+        let mut specs = vec![
+            RewardSpec::built_in("memcell_v1")?,
+            RewardSpec::built_in("bounded_v1")?,
+        ];
+        if specs.iter().all(|s| s.name() != config.reward.spec) {
+            specs.push(read_spec(&dir, &config.reward.spec)?);
+        }
+        Ok(Self {
+            dir,
+            config,
+            store,
+            live,
+            embedder,
+            clock,
+            salt,
+            specs,
+            hash_key,
+            rng: Mutex::new(rng),
+        })
+    }
+
+    /// The settings in force.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The data directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The id of the embedder in use.
+    pub fn embedder_id(&self) -> &str {
+        self.embedder.id()
+    }
+
+    /// Upkeep that no caller should wait for: bounds the write-ahead log, finishes a purge,
+    /// embeds what is not embedded yet, and rewrites the index file when much has changed. A
+    /// server calls it in the background, a command at its end.
+    pub fn maintain(&self) -> Result<()> {
+        self.store.maintain()?;
+        self.embed_missing(256)?;
+        drop(self.live.level(&*self.store, self.embedder.id())?);
+        if self.live.wants_snapshot() {
+            self.live.snapshot(&*self.store, self.embedder.id())?;
+        }
+        Ok(())
+    }
+
+    /// After many writes: the same as [`Self::maintain`], until nothing is missing.
+    pub(crate) fn after_bulk_write(&self) -> Result<()> {
+        while self.embed_missing(1024)? > 0 {}
+        self.maintain()
+    }
+
+    /// Embeds up to `limit` cells that have no vector of this embedder; how many it did.
+    fn embed_missing(&self, limit: usize) -> Result<usize> {
+        let mut after = 0;
+        let mut done = 0;
+        while done < limit {
+            let rows = self
+                .store
+                .vectors_missing(self.embedder.id(), after, limit - done)?;
+            let Some(last) = rows.last() else { break };
+            after = last.seq;
+            let texts: Vec<String> = rows.iter().map(|r| r.cell.indexed_text()).collect();
+            let vectors = self.embed_all(&texts)?;
+            let batch: Vec<_> = rows
+                .iter()
+                .zip(vectors)
+                .map(|(r, v)| (r.seq, r.cell.version, self.stored_vector(&v)))
+                .collect();
+            let kept = self.store.put_vectors(&batch)?;
+            if kept == 0 {
+                break;
+            }
+            done += kept;
+        }
+        Ok(done)
+    }
+
+    pub(crate) fn embed_all(&self, texts: &[String]) -> Result<Vec<Vec<f32>>> {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        Ok(self.embedder.embed(&texts)?)
+    }
+
+    pub(crate) fn stored_vector(&self, vector: &[f32]) -> Vector {
+        Vector {
+            model: self.embedder.id().to_owned(),
+            bytes: QVec::quantise(vector).to_bytes(),
+        }
+    }
+
+    /// Keyed, so that nobody who finds a hash can test guesses of a content against it.
+    pub(crate) fn content_hash(&self, content: &str) -> [u8; 32] {
+        *blake3::keyed_hash(&self.hash_key, content.as_bytes()).as_bytes()
+    }
+
+    pub(crate) fn new_cell_id(&self) -> CellId {
+        CellId::from_random(self.random())
+    }
+
+    pub(crate) fn new_decision_id(&self) -> DecisionId {
+        DecisionId::from_random(self.random())
+    }
+
+    pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.rng().fill_bytes(&mut bytes);
+        bytes
+    }
+
+    fn rng(&self) -> MutexGuard<'_, ChaCha12Rng> {
+        // The state of a generator is valid whatever a panicking thread was doing.
+        self.rng.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn event(
+        &self,
+        kind: EventKind,
+        cell_ids: Vec<CellId>,
+        query_id: Option<DecisionId>,
+        payload: serde_json::Value,
+    ) -> Event {
+        Event {
+            event_id: EventId::from_random(self.random()),
+            timestamp: self.clock.now(),
+            event_type: kind,
+            cell_ids,
+            query_id,
+            payload,
+        }
+    }
+
+    /// The spec of this name: one in use, a built-in one, or the TOML file of this path.
+    pub(crate) fn spec(&self, name: &str) -> Result<RewardSpec> {
+        match self.specs.iter().find(|s| s.name() == name) {
+            Some(spec) => Ok(spec.clone()),
+            None => read_spec(&self.dir, name),
+        }
+    }
+}
+
+/// A built-in spec, or one read from a file (relative paths: also below the data directory).
+fn read_spec(dir: &Path, name: &str) -> Result<RewardSpec> {
+    if !Path::new(name)
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("toml"))
+    {
+        return Ok(RewardSpec::built_in(name)?);
+    }
+    let direct = Path::new(name);
+    let path = if direct.exists() {
+        direct.to_owned()
+    } else {
+        dir.join(name)
+    };
+    let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+    Ok(RewardSpec::parse(&text)?)
+}
+
+fn os_random() -> Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).map_err(|e| {
+        Error::invalid(
+            Code::Internal,
+            "seed",
+            format!("the system has no randomness: {e}"),
+        )
+    })?;
+    Ok(seed)
+}

@@ -1,0 +1,683 @@
+//! The recall decision: search → hard rules → features → policy → budget → rendered block → log.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use memrl_learn::explore::Policies;
+use memrl_learn::features::{RECALL_V1, features};
+use memrl_learn::policy::by_name;
+use memrl_learn::{
+    Accumulator, Candidate, Choice, Context, ExploreConfig, RecallPolicy, ScopeLevel, ValuePrior,
+};
+use memrl_recall::index::{Attrs, Hit, Index, MemcellQuery, Pair, Params, Query, Verdict};
+use memrl_store::{CellRow, NewDecision};
+use memrl_types::rules::RuleInput;
+
+use crate::live::{
+    CRITICAL_PAIR, FLAG_CONTRADICTED, SPEAKER_SHIFT, line_of, name_hash, rule_input, scope_pairs,
+};
+use crate::{
+    BudgetCounts, Cell, CellId, CellStatus, CellType, Clearance, Code, Decision, DecisionPoint,
+    Error, EventKind, Item, Mask, Memory, Mode, Origin, PolicyFeatures, Recall, RecallRequest,
+    Recalled, Result, Scope, ScopeError, Sensitivity, Suppressed, Timestamp, render,
+};
+
+/// Critical cells that are candidates whatever the query, the most relevant first.
+const MAX_CRITICAL: usize = 64;
+/// Largest token budget: far above any context window, far below any overflow.
+pub(crate) const MAX_BUDGET: u64 = 1_000_000_000;
+/// Reason codes of [`Verdict::Mask`].
+const MASKS: [Mask; 6] = [
+    Mask::Deleted,
+    Mask::Expired,
+    Mask::Superseded,
+    Mask::Contradicted,
+    Mask::NotYetValid,
+    Mask::AlreadyInContext,
+];
+
+/// A candidate with what the log and the answer need of it.
+pub(crate) struct Found {
+    pub(crate) seq: i64,
+    pub(crate) version: u32,
+    pub(crate) candidate: Candidate,
+}
+
+/// What the rest of a decision needs to know about how it was asked for.
+pub(crate) struct Asked<'a> {
+    pub(crate) query: &'a str,
+    pub(crate) task_type: &'a str,
+    pub(crate) scope: &'a Scope,
+    pub(crate) trajectory: Option<&'a str>,
+    pub(crate) budget: u64,
+    pub(crate) k: u64,
+    pub(crate) explore: bool,
+    pub(crate) render: bool,
+    pub(crate) state: serde_json::Value,
+}
+
+/// A decision that was made, with the rows that it shows; not logged yet.
+pub(crate) struct Made {
+    pub(crate) decision: Decision,
+    pub(crate) seqs: Vec<i64>,
+    pub(crate) choice: Choice,
+    pub(crate) shown: Vec<CellRow>,
+}
+
+impl Memory {
+    /// Decides which cells to show for a query, and logs the decision before it answers.
+    pub fn recall(&self, request: &RecallRequest) -> Result<Recall> {
+        let started = std::time::Instant::now();
+        let budget = request
+            .budget_tokens
+            .unwrap_or(self.config.recall.budget_tokens);
+        self.check_request(request, budget)?;
+        let mut warnings = Vec::new();
+        let vector = match self.embed_all(std::slice::from_ref(&request.query)) {
+            Ok(mut v) => v.pop(),
+            Err(e) => {
+                warnings.push(format!("searched by words only: {e}"));
+                None
+            }
+        };
+        let policy = by_name(
+            request
+                .policy
+                .as_deref()
+                .unwrap_or(&self.config.recall.policy),
+        )?;
+        let mut masked: HashSet<CellId> = request.already_in_context.iter().copied().collect();
+        if let (true, Some(trajectory)) = (request.skip_shown, request.trajectory.as_deref()) {
+            for row in self.store.trajectory(trajectory)? {
+                masked.extend(
+                    row.decision
+                        .items
+                        .iter()
+                        .filter(|i| i.selected)
+                        .map(|i| i.cell_id),
+                );
+            }
+        }
+        let asked = Asked {
+            query: &request.query,
+            task_type: &request.task_type,
+            scope: &request.scope,
+            trajectory: request.trajectory.as_deref(),
+            budget,
+            k: request.limit.unwrap_or(u64::from(self.config.recall.pool)),
+            explore: request.explore,
+            render: true,
+            state: serde_json::json!({
+                "embedder": if vector.is_some() { self.live.model() } else { "words only" },
+                "clearance": self.clearance(request).0,
+                "budget_counts": request.budget_counts,
+                "widen": request.widen,
+                "all_scopes": request.all_scopes,
+                "already_in_context": masked.len(),
+            }),
+        };
+        // A cell may be changed by another process between the search and the reading of its
+        // text; then the whole decision is made again on the new state.
+        for _ in 0..4 {
+            let now = self.clock.now();
+            let (found, cells) =
+                self.candidates(request, vector.as_deref(), &masked, now, asked.k)?;
+            if let Some(made) = self.choose(&asked, &*policy, found, cells, now)? {
+                return self.answer(made, warnings, started);
+            }
+        }
+        Err(Error::invalid(
+            Code::Busy,
+            "query",
+            "the cells it finds change faster than it can read",
+        ))
+    }
+
+    fn check_request(&self, request: &RecallRequest, budget: u64) -> Result<()> {
+        request.scope.check_asked()?;
+        for scope in &request.widen {
+            scope.check_asked()?;
+        }
+        if request.scope.is_empty() && !request.all_scopes {
+            return Err(ScopeError::Empty.into());
+        }
+        let limit = self.config.limits.max_query_bytes;
+        if request.query.len() as u64 > limit {
+            let message = format!("has {} bytes; the limit is {limit}", request.query.len());
+            return Err(Error::invalid(Code::ContentTooLarge, "query", message));
+        }
+        if !(1..=MAX_BUDGET).contains(&budget) {
+            let message = format!("is {budget}; it must lie in [1, {MAX_BUDGET}]");
+            return Err(Error::invalid(Code::InvalidInput, "budget_tokens", message));
+        }
+        match request.limit {
+            Some(n) if !(1..=1000).contains(&n) => Err(Error::invalid(
+                Code::InvalidInput,
+                "limit",
+                format!("is {n}; it must lie in [1, 1000]"),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn clearance(&self, request: &RecallRequest) -> Clearance {
+        request
+            .clearance
+            .unwrap_or(Clearance(self.config.recall.clearance))
+    }
+
+    /// Search, hard rules and values: the candidates, best first, and the number of cells.
+    fn candidates(
+        &self,
+        request: &RecallRequest,
+        vector: Option<&[f32]>,
+        masked: &HashSet<CellId>,
+        now: Timestamp,
+        k: u64,
+    ) -> Result<(Vec<Found>, u64)> {
+        let clearance = self.clearance(request);
+        let judge = |a: &Attrs| judge(a, clearance, &request.types, masked, now);
+        let levels: Vec<Vec<Pair>> = std::iter::once(&request.scope)
+            .chain(&request.widen)
+            .map(scope_pairs)
+            .collect();
+        let (hits, critical, cells) = {
+            let index = self.live.level(&*self.store, self.embedder.id())?;
+            let hits = index.search(&Query {
+                text: &request.query,
+                vector,
+                levels: &levels,
+                pool: usize::try_from(k)
+                    .unwrap_or(1000)
+                    .min(self.config.recall.pool as usize),
+                judge: &judge,
+                params: Params::default(),
+            })?;
+            let critical = critical_cells(&index, &request.query, &levels, &judge);
+            (hits, critical, index.len() as u64)
+        };
+        let speakers: HashSet<u32> = request
+            .query
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|w| !w.is_empty())
+            .map(name_hash)
+            .collect();
+        let mut found = of_hits(&hits, &speakers, request.budget_counts, now);
+        let known: HashSet<i64> = found.iter().map(|f| f.seq).collect();
+        for (attrs, level) in critical {
+            if !known.contains(&attrs.seq) {
+                let mut candidate = candidate_of(&attrs, request.budget_counts, now);
+                candidate.scope_level = scope_level(level, levels.len());
+                found.push(Found {
+                    seq: attrs.seq,
+                    version: attrs.version,
+                    candidate,
+                });
+            }
+        }
+        self.add_values(&mut found, now)?;
+        Ok((found, cells))
+    }
+
+    /// Fills in the learned values.
+    pub(crate) fn add_values(&self, found: &mut [Found], now: Timestamp) -> Result<()> {
+        let seqs: Vec<i64> = found.iter().map(|f| f.seq).collect();
+        let values: HashMap<i64, _> = self
+            .store
+            .values(&seqs)?
+            .into_iter()
+            .map(|v| (v.seq, v))
+            .collect();
+        let prior = ValuePrior::default();
+        for f in found {
+            let evidence = values
+                .get(&f.seq)
+                .map_or_else(Accumulator::default, |v| Accumulator {
+                    good: v.successes,
+                    mass: v.mass,
+                    reference: v.ref_time,
+                });
+            f.candidate.value = prior.value(f.candidate.kind, &evidence, now);
+        }
+        Ok(())
+    }
+
+    /// Policy, budget, randomisation; `None` when a chosen cell is no longer what it was.
+    pub(crate) fn choose(
+        &self,
+        asked: &Asked<'_>,
+        policy: &dyn RecallPolicy,
+        found: Vec<Found>,
+        cells: u64,
+        now: Timestamp,
+    ) -> Result<Option<Made>> {
+        let (seqs, versions, candidates) = split(found);
+        let mut ctx = Context::with_budget(asked.budget);
+        ctx.query_tokens = self.config.token_counter.count(asked.query);
+        ctx.memory_cells = cells;
+        if asked.render {
+            // Headings are paid for once; which ones are needed follows from the modes.
+            let modes = policy.order(&ctx, &candidates).into_iter().map(|s| s.mode);
+            let overhead = render::overhead(self.config.token_counter, modes);
+            ctx.overhead_tokens = u64::from(overhead);
+        }
+        let decision_id = self.new_decision_id();
+        let own_trajectory = decision_id.to_string();
+        let trajectory = asked.trajectory.unwrap_or(&own_trajectory);
+        let seed = u64::from_le_bytes(self.random());
+        let canary = self.canary(asked.explore)?;
+        let choice = memrl_learn::decide(
+            &ctx,
+            &candidates,
+            Policies {
+                incumbent: policy,
+                canary: canary.as_deref(),
+            },
+            &self.explore_config(asked.explore),
+            trajectory,
+            seed,
+        )?;
+        let shown = self
+            .store
+            .rows(&choice.slate.iter().map(|&i| seqs[i]).collect::<Vec<_>>())?;
+        let unchanged = shown.len() == choice.slate.len()
+            && choice.slate.iter().zip(&shown).all(|(&i, row)| {
+                versions[i] == row.cell.version && rule_input(&row.cell).mask(now).is_none()
+            });
+        if !unchanged {
+            return Ok(None);
+        }
+        let items = items_of(&ctx, &candidates, &choice, &versions);
+        let context = asked.render.then(|| block(&choice, &shown));
+        let state = state_of(asked, &ctx);
+        let tokens_used = match &context {
+            Some(text) if !text.is_empty() => self.config.token_counter.count(text),
+            Some(_) => 0,
+            None => u32::try_from(choice.tokens_used).unwrap_or(u32::MAX),
+        };
+        let decision = Decision {
+            decision_id,
+            query_id: self.new_decision_id(),
+            point: DecisionPoint::Recall,
+            trajectory_id: trajectory.to_owned(),
+            step: 0,
+            created_at: now,
+            query: asked.query.to_owned(),
+            task_type: asked.task_type.to_owned(),
+            scope: asked.scope.clone(),
+            budget_tokens: asked.budget,
+            k: asked.k,
+            policy: choice.policy.clone(),
+            arms: choice.arms.clone(),
+            arm: choice.arm.clone(),
+            explore_mode: choice.explore_mode,
+            propensity: choice.propensity.clone(),
+            feature_schema: RECALL_V1.to_owned(),
+            items,
+            state,
+            tokens_used,
+            latency_us: 0,
+            context,
+        };
+        Ok(Some(Made {
+            decision,
+            seqs,
+            choice,
+            shown,
+        }))
+    }
+
+    /// Writes a decision and its event to the log.
+    pub(crate) fn log(&self, made: &Made) -> Result<()> {
+        self.store.append_decision(&NewDecision {
+            decision: &made.decision,
+            seqs: &made.seqs,
+        })?;
+        let d = &made.decision;
+        let selected: Vec<CellId> = made.shown.iter().map(|r| r.cell.cell_id).collect();
+        let payload = serde_json::json!({
+            "query_id": d.query_id,
+            "transition_id": d.decision_id,
+            "selected_count": selected.len(),
+            "suppressed_count": d.items.len() - selected.len(),
+        });
+        let event = self.event(EventKind::DecideCells, selected, Some(d.query_id), payload);
+        Ok(self.store.append_events(&[event])?)
+    }
+
+    fn answer(
+        &self,
+        mut made: Made,
+        warnings: Vec<String>,
+        started: std::time::Instant,
+    ) -> Result<Recall> {
+        made.decision.latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.log(&made)?;
+        let Made {
+            decision: d,
+            choice,
+            shown,
+            ..
+        } = made;
+        let suppressed = suppressed(&d.items, &choice);
+        let selected = choice
+            .slate
+            .iter()
+            .zip(shown)
+            .map(|(&i, row)| Recalled {
+                cell: row.cell,
+                mode: d.items[i].mode,
+                score: d.items[i].score,
+                reason: d.items[i].reason.clone(),
+                p_include: d.items[i].p_include,
+            })
+            .collect();
+        Ok(Recall {
+            decision_id: d.decision_id,
+            trajectory_id: d.trajectory_id,
+            policy: d.policy,
+            arm: d.arm,
+            explore_mode: d.explore_mode,
+            propensity: d.propensity.log_joint.exp(),
+            selected,
+            suppressed,
+            context: d.context.unwrap_or_default(),
+            tokens_used: d.tokens_used,
+            budget_tokens: d.budget_tokens,
+            constraints_exceed_budget: choice.constraints_exceed_budget(),
+            left_out: choice
+                .constraints_left_out
+                .iter()
+                .map(|&i| d.items[i].cell_id)
+                .collect(),
+            warnings,
+            latency_us: d.latency_us,
+        })
+    }
+
+    /// The randomisation in force; off when the caller asks for none.
+    fn explore_config(&self, explore: bool) -> ExploreConfig {
+        let e = &self.config.explore;
+        let off = ExploreConfig {
+            salt: self.salt,
+            ..ExploreConfig::off()
+        };
+        if !explore {
+            return off;
+        }
+        ExploreConfig {
+            epsilon: e.epsilon,
+            sampled_share: e.sampled_share,
+            temperature: e.temperature,
+            canary_share: e.canary_share,
+            none_share: e.none_share,
+            ..off
+        }
+    }
+
+    fn canary(&self, explore: bool) -> Result<Option<Arc<dyn RecallPolicy>>> {
+        let e = &self.config.explore;
+        if !explore || e.canary_share <= 0.0 {
+            return Ok(None);
+        }
+        Ok(Some(by_name(&e.canary_policy)?))
+    }
+}
+
+/// The candidates as they are logged.
+fn items_of(
+    ctx: &Context,
+    candidates: &[Candidate],
+    choice: &Choice,
+    versions: &[u32],
+) -> Vec<Item> {
+    candidates
+        .iter()
+        .zip(&choice.items)
+        .zip(versions)
+        .map(|((c, i), version)| Item {
+            cell_id: c.cell_id,
+            version: *version,
+            features: if c.mask.is_some() {
+                Vec::new()
+            } else {
+                features(ctx, c)
+            },
+            score: i.score,
+            tokens: c.cost,
+            selected: i.selected,
+            position: i.position,
+            mode: i.mode,
+            reason: i.reason.clone(),
+            p_include: i.p_include,
+            p_step: i.p_step,
+            critical: i.critical,
+            held_out: i.held_out,
+        })
+        .collect()
+}
+
+/// What the decision used besides the candidates.
+fn state_of(asked: &Asked<'_>, ctx: &Context) -> serde_json::Value {
+    let mut state = asked.state.clone();
+    if let Some(map) = state.as_object_mut() {
+        map.insert("memory_cells".into(), ctx.memory_cells.into());
+        map.insert("overhead_tokens".into(), ctx.overhead_tokens.into());
+        map.insert("query_tokens".into(), ctx.query_tokens.into());
+    }
+    state
+}
+
+/// The hard rules and the caller's filters on one document.
+fn judge(
+    a: &Attrs,
+    clearance: Clearance,
+    types: &[CellType],
+    masked: &HashSet<CellId>,
+    now: Timestamp,
+) -> Verdict {
+    let (Some(kind), Some(status), Some(sensitivity)) = (
+        CellType::from_code(a.kind),
+        CellStatus::from_code(a.status),
+        Sensitivity::from_code(a.sensitivity),
+    ) else {
+        return Verdict::Exclude;
+    };
+    if status == CellStatus::Deleted
+        || !clearance.admits(sensitivity)
+        || !(types.is_empty() || types.contains(&kind))
+    {
+        return Verdict::Exclude;
+    }
+    if let Some(mask) = rules_of(a, kind, status, sensitivity).mask(now) {
+        return Verdict::Mask(mask as u8);
+    }
+    if masked.contains(&CellId::from_bytes(a.id)) {
+        return Verdict::Mask(Mask::AlreadyInContext as u8);
+    }
+    Verdict::Admit
+}
+
+fn rules_of(a: &Attrs, kind: CellType, status: CellStatus, sensitivity: Sensitivity) -> RuleInput {
+    RuleInput {
+        kind,
+        status,
+        sensitivity,
+        valid_from: (a.valid_from != i64::MIN).then_some(Timestamp(a.valid_from)),
+        valid_until: (a.valid_until != i64::MAX).then_some(Timestamp(a.valid_until)),
+        criticality: a.criticality,
+        contradicted: a.flags & FLAG_CONTRADICTED != 0,
+    }
+}
+
+/// The critical cells of each level, most relevant first: candidates whatever the search says.
+fn critical_cells(
+    index: &Index,
+    text: &str,
+    levels: &[Vec<Pair>],
+    judge: &(dyn Fn(&Attrs) -> Verdict + Sync),
+) -> Vec<(Attrs, usize)> {
+    let mut all: Vec<(Attrs, usize)> = Vec::new();
+    for (level, pairs) in levels.iter().enumerate() {
+        let mut scope = pairs.clone();
+        scope.push((CRITICAL_PAIR.0.to_owned(), CRITICAL_PAIR.1.to_owned()));
+        let found = index.memcell(&MemcellQuery {
+            text,
+            scope: &scope,
+            judge,
+            k: MAX_CRITICAL,
+        });
+        for (attrs, _) in found {
+            if all.iter().all(|(a, _)| a.seq != attrs.seq) {
+                all.push((attrs, level));
+            }
+        }
+    }
+    all.truncate(MAX_CRITICAL);
+    all
+}
+
+fn scope_level(level: usize, levels: usize) -> ScopeLevel {
+    match level {
+        0 => ScopeLevel::Asked,
+        l if l + 1 == levels && levels > 2 => ScopeLevel::Global,
+        _ => ScopeLevel::Wider,
+    }
+}
+
+/// Candidates of search hits, in their order, with scores scaled over the answer.
+fn of_hits(
+    hits: &[Hit],
+    speakers: &HashSet<u32>,
+    counts: BudgetCounts,
+    now: Timestamp,
+) -> Vec<Found> {
+    let fused = Range::of(hits.iter().map(|h| h.fused));
+    let bm25 = Range::of(hits.iter().map(|h| h.bm25));
+    let window = Range::of(hits.iter().map(|h| h.bm25_window));
+    let mut best: HashMap<u64, f64> = HashMap::new();
+    for h in hits.iter().filter(|h| h.attrs.source != 0) {
+        let score = fused.scale(h.fused);
+        best.entry(h.attrs.source)
+            .and_modify(|b| *b = b.max(score))
+            .or_insert(score);
+    }
+    let levels = hits
+        .iter()
+        .map(|h| usize::from(h.level) + 1)
+        .max()
+        .unwrap_or(1);
+    hits.iter()
+        .map(|h| {
+            let mut c = candidate_of(&h.attrs, counts, now);
+            c.scope_level = scope_level(usize::from(h.level), levels);
+            c.mask = h
+                .mask
+                .and_then(|m| MASKS.iter().copied().find(|x| *x as u8 == m));
+            c.score = fused.scale(h.fused);
+            c.bm25 = (h.bm25_rank != u32::MAX || h.bm25 > 0.0).then(|| bm25.scale(h.bm25));
+            c.dense = (h.dense_rank != u32::MAX).then(|| f64::from(h.dense));
+            c.bm25_window = Some(window.scale(h.bm25_window));
+            c.dense_window = Some(f64::from(h.dense_window));
+            c.source_score = best.get(&h.attrs.source).copied();
+            c.bm25_rank = (h.bm25_rank != u32::MAX).then_some(h.bm25_rank);
+            c.dense_rank = (h.dense_rank != u32::MAX).then_some(h.dense_rank);
+            c.speaker_match = speakers.contains(&(h.attrs.flags >> SPEAKER_SHIFT));
+            Found {
+                seq: h.attrs.seq,
+                version: h.attrs.version,
+                candidate: c,
+            }
+        })
+        .collect()
+}
+
+/// What the index knows about a cell, as a candidate without scores.
+fn candidate_of(a: &Attrs, counts: BudgetCounts, now: Timestamp) -> Candidate {
+    let kind = CellType::from_code(a.kind).unwrap_or(CellType::Fact);
+    let mut c = Candidate::new(CellId::from_bytes(a.id), kind);
+    c.status = CellStatus::from_code(a.status).unwrap_or(CellStatus::Active);
+    c.sensitivity = Sensitivity::from_code(a.sensitivity).unwrap_or(Sensitivity::Restricted);
+    c.origin = Origin::from_code(a.origin).unwrap_or(Origin::Import);
+    c.validity_over = a.valid_until < now.0;
+    c.tokens = (a.extra / 4).max(1);
+    c.cost = match counts {
+        BudgetCounts::Rendered => a.tokens,
+        BudgetCounts::Content => c.tokens,
+    };
+    let since = if a.occurred_at == i64::MIN {
+        a.created_at
+    } else {
+        a.occurred_at
+    };
+    c.age_days = now.days_since(Timestamp(since));
+    c.confidence = a.confidence;
+    c.features = PolicyFeatures {
+        criticality: a.criticality,
+        compressibility: a.compressibility,
+        staleness: a.staleness,
+        future_utility_estimate: a.future_utility,
+    };
+    c
+}
+
+/// Min-max scaling.
+struct Range {
+    low: f32,
+    span: f32,
+}
+
+impl Range {
+    fn of(values: impl Iterator<Item = f32>) -> Self {
+        let (low, high) = values.fold((f32::MAX, f32::MIN), |(l, h), v| (l.min(v), h.max(v)));
+        Self {
+            low,
+            span: high - low,
+        }
+    }
+
+    fn scale(&self, value: f32) -> f64 {
+        if self.span > 0.0 {
+            f64::from((value - self.low) / self.span)
+        } else {
+            1.0
+        }
+    }
+}
+
+fn split(found: Vec<Found>) -> (Vec<i64>, Vec<u32>, Vec<Candidate>) {
+    let mut seqs = Vec::with_capacity(found.len());
+    let mut versions = Vec::with_capacity(found.len());
+    let mut candidates = Vec::with_capacity(found.len());
+    for f in found {
+        seqs.push(f.seq);
+        versions.push(f.version);
+        candidates.push(f.candidate);
+    }
+    (seqs, versions, candidates)
+}
+
+/// The rendered block of what is shown.
+pub(crate) fn block(choice: &Choice, shown: &[CellRow]) -> String {
+    let texts: Vec<String> = shown.iter().map(|r| r.cell.indexed_text()).collect();
+    let modes: Vec<Mode> = choice.slate.iter().map(|&i| choice.items[i].mode).collect();
+    let cells: Vec<&Cell> = shown.iter().map(|r| &r.cell).collect();
+    render::block(
+        modes
+            .into_iter()
+            .zip(cells.iter().zip(&texts))
+            .map(|(m, (c, t))| (m, line_of(c, t))),
+    )
+}
+
+/// Everything that was not shown, refused candidates first, then in order of priority.
+pub(crate) fn suppressed(items: &[Item], choice: &Choice) -> Vec<Suppressed> {
+    choice
+        .left_out
+        .iter()
+        .map(|&i| Suppressed {
+            cell_id: items[i].cell_id,
+            reason: items[i].reason.clone(),
+        })
+        .collect()
+}
