@@ -8,6 +8,8 @@
 //! does not search by words or vectors either: an index catches up from [`Store::changes_since`].
 //! It reads no clock and draws no random number; ids and times come from the caller.
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod error;
 pub mod rows;
 mod sqlite;

@@ -1,0 +1,147 @@
+//! Evidence, values and the small things kept with a store.
+
+use memrl_types::Timestamp;
+use memrl_types::time::MICROS_PER_DAY;
+
+use super::Check;
+use super::fixtures::{cell, insert, outcome_id};
+use crate::{CellValue, Evidence, Seq, Store, StoreError};
+
+pub(super) const CHECKS: &[Check] = &[
+    (
+        "repeated_evidence_changes_nothing",
+        repeated_evidence_changes_nothing,
+    ),
+    (
+        "the_order_of_evidence_does_not_matter",
+        the_order_of_evidence_does_not_matter,
+    ),
+    (
+        "another_decay_recomputes_the_sums",
+        another_decay_recomputes_the_sums,
+    ),
+    (
+        "evidence_outside_its_range_is_refused",
+        evidence_outside_its_range_is_refused,
+    ),
+    ("the_first_of_two_salts_stays", the_first_of_two_salts_stays),
+];
+
+fn seqs(store: &dyn Store) -> [Seq; 2] {
+    let done = store
+        .insert(&[insert(cell(1, "x")), insert(cell(2, "y"))])
+        .unwrap();
+    [done[0].seq, done[1].seq]
+}
+
+fn piece(seq: Seq, n: u64, mass: f64, y: f64, day: i64) -> Evidence {
+    Evidence {
+        outcome: outcome_id(n),
+        seq,
+        mass,
+        y,
+        at: Timestamp(day * MICROS_PER_DAY),
+    }
+}
+
+fn close(found: &CellValue, successes: f64, mass: f64, observations: u64, day: i64) {
+    assert!((found.successes - successes).abs() < 1e-12, "{found:?}");
+    assert!((found.mass - mass).abs() < 1e-12, "{found:?}");
+    assert_eq!(found.observations, observations);
+    assert_eq!(found.ref_time, Timestamp(day * MICROS_PER_DAY));
+}
+
+fn repeated_evidence_changes_nothing(store: &dyn Store) {
+    let [a, b] = seqs(store);
+    let pieces = [
+        piece(a, 1, 0.5, 1.0, 0),
+        piece(a, 2, 1.0, 0.25, 10),
+        piece(b, 1, 1.0, 0.0, 0),
+    ];
+    store.add_evidence(&pieces, 0.9).unwrap();
+    let decay = 0.9_f64.powi(10);
+    let values = store.values(&[b, a, 99]).unwrap();
+    close(&values[1], 0.5 * decay + 0.25, 0.5 * decay + 1.0, 2, 10);
+    close(&values[0], 0.0, 1.0, 1, 0);
+    store.add_evidence(&pieces, 0.9).unwrap();
+    assert_eq!(store.values(&[b, a]).unwrap(), values);
+    assert_eq!(store.all_values().unwrap(), [values[1], values[0]]);
+    // A corrected piece takes the place of the first.
+    store
+        .add_evidence(&[piece(a, 1, 0.5, 0.0, 0)], 0.9)
+        .unwrap();
+    close(
+        &store.values(&[a]).unwrap()[0],
+        0.25,
+        0.5 * decay + 1.0,
+        2,
+        10,
+    );
+    let newest_first = store.evidence_of(a).unwrap();
+    assert_eq!(newest_first, [pieces[1], piece(a, 1, 0.5, 0.0, 0)]);
+}
+
+fn the_order_of_evidence_does_not_matter(store: &dyn Store) {
+    let [a, b] = seqs(store);
+    for (n, day) in [0, 3, 8, 21].into_iter().enumerate() {
+        store
+            .add_evidence(&[piece(a, n as u64, 0.5, 1.0, day)], 0.99)
+            .unwrap();
+    }
+    for (n, day) in [8, 21, 0, 3].into_iter().enumerate() {
+        store
+            .add_evidence(&[piece(b, n as u64, 0.5, 1.0, day)], 0.99)
+            .unwrap();
+    }
+    let expected: f64 = [21, 18, 13, 0]
+        .map(|age| 0.5 * 0.99_f64.powi(age))
+        .iter()
+        .sum();
+    for value in store.values(&[a, b]).unwrap() {
+        close(&value, expected, expected, 4, 21);
+    }
+}
+
+fn another_decay_recomputes_the_sums(store: &dyn Store) {
+    let [a, b] = seqs(store);
+    store
+        .add_evidence(&[piece(a, 1, 1.0, 1.0, 0), piece(a, 2, 1.0, 0.0, 2)], 0.5)
+        .unwrap();
+    close(&store.values(&[a]).unwrap()[0], 0.25, 1.25, 2, 2);
+    store
+        .add_evidence(&[piece(b, 1, 1.0, 1.0, 0), piece(a, 3, 1.0, 0.0, 2)], 1.0)
+        .unwrap();
+    let values = store.values(&[a, b]).unwrap();
+    close(&values[0], 1.0, 3.0, 3, 2);
+    close(&values[1], 1.0, 1.0, 1, 0);
+}
+
+fn evidence_outside_its_range_is_refused(store: &dyn Store) {
+    let [a, _] = seqs(store);
+    let fine = piece(a, 1, 1.0, 1.0, 0);
+    for (broken, keep) in [
+        (Evidence { mass: 1.1, ..fine }, 0.99),
+        (Evidence { y: -0.1, ..fine }, 0.99),
+        (
+            Evidence {
+                y: f64::NAN,
+                ..fine
+            },
+            0.99,
+        ),
+        (fine, 0.0),
+        (fine, 1.5),
+    ] {
+        let refused = store.add_evidence(&[fine, broken], keep);
+        assert!(matches!(refused, Err(StoreError::InvalidInput(_))));
+    }
+    assert!(store.all_values().unwrap().is_empty());
+}
+
+fn the_first_of_two_salts_stays(store: &dyn Store) {
+    assert_eq!(store.meta("salt").unwrap(), None);
+    assert_eq!(store.meta_or_insert("salt", &[1]).unwrap(), [1]);
+    assert_eq!(store.meta_or_insert("salt", &[2]).unwrap(), [1]);
+    store.set_meta("salt", &[3]).unwrap();
+    assert_eq!(store.meta("salt").unwrap(), Some(vec![3]));
+}
