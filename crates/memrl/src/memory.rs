@@ -238,7 +238,7 @@ impl Memory {
     }
 
     /// The spec of this name: one in use, a built-in one, or the TOML file of this path.
-    pub(crate) fn spec(&self, name: &str) -> Result<RewardSpec> {
+    pub fn spec(&self, name: &str) -> Result<RewardSpec> {
         match self.specs.iter().find(|s| s.name() == name) {
             Some(spec) => Ok(spec.clone()),
             None => read_spec(&self.dir, name),
