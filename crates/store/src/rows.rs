@@ -7,8 +7,9 @@ use memrl_types::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// The row number of a cell: small, dense, in the order of writing, never used again (not even
-/// after a purge). What indexes and the log refer to; local to one store.
+/// The row number of a cell: small, dense, in the order in which ids were first seen, never given
+/// to another id (a purged id that is written again has its old number). What indexes and the
+/// log refer to; local to one store.
 pub type Seq = i64;
 
 /// An embedding as stored: opaque bytes of one model.
@@ -113,7 +114,7 @@ pub struct CellFilter {
     pub order: Order,
 }
 
-/// The order of a listing: that of writing, or its reverse. Rows written while a caller pages
+/// The order of a listing: that of row numbers, or its reverse. Rows written while a caller pages
 /// through never shift a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

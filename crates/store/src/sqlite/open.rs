@@ -148,6 +148,10 @@ pub(super) fn backups(dir: &Path) -> Result<PathBuf> {
 /// A connection with the settings of its role.
 pub(super) fn connect(path: &Path, role: Role) -> Result<Connection> {
     let conn = Connection::open_with_flags(path, flags())?;
+    // SQLite opens for reading, without a word, what it may not write.
+    if conn.is_readonly("main")? {
+        return Err(StoreError::ReadOnly(path.display().to_string()));
+    }
     settings(&conn, role)?;
     Ok(conn)
 }
