@@ -140,7 +140,7 @@ pub struct RecallRequest {
     /// What counts against it.
     #[serde(default)]
     pub budget_counts: BudgetCounts,
-    /// At most this many cells.
+    /// Consider only this many of the best candidates, 1 to 1000 (critical cells come on top).
     #[serde(default)]
     pub limit: Option<u64>,
     /// Only these types; empty means all.

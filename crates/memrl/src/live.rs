@@ -11,6 +11,7 @@ use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use memrl_recall::index::{Attrs, Doc, Index, Pair, QVec};
 use memrl_store::{CellRow, Changed, Store};
 use memrl_types::rules::RuleInput;
+use memrl_types::scope::canonical_json;
 
 use crate::render::{Line, line_cost};
 use crate::{Cell, Error, Result, Scope, TokenCounter};
@@ -170,10 +171,7 @@ pub(crate) fn scope_pairs(scope: &Scope) -> Vec<Pair> {
     scope
         .0
         .iter()
-        .map(|(k, v)| {
-            let canonical = Scope(std::iter::once((String::new(), v.clone())).collect());
-            (k.clone(), canonical.canonical())
-        })
+        .map(|(k, v)| (k.clone(), canonical_json(v)))
         .collect()
 }
 

@@ -92,6 +92,11 @@ impl std::fmt::Display for Scope {
     }
 }
 
+/// One canonical text per JSON value: compact, with sorted keys at every level.
+pub fn canonical_json(value: &Value) -> String {
+    sort(value).to_string()
+}
+
 fn sort(value: &Value) -> Value {
     match value {
         Value::Object(map) => {

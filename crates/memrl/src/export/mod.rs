@@ -111,15 +111,25 @@ impl Memory {
             let message = format!("{name:?} is not one of {known}");
             return Err(Error::invalid(crate::Code::InvalidInput, "table", message));
         };
-        let mut wanted = Some(Output::stream(table::Jsonl::new(table, BufWriter::new(out))));
+        let mut wanted = Some(Output::stream(table::Jsonl::new(
+            table,
+            BufWriter::new(out),
+        )));
         let mut sink = |t: Table| match wanted.take_if(|_| t.name == name) {
             Some(wanted) => wanted,
             None => Output::stream(Nowhere),
         };
-        let mut sinks =
-            Sinks { decisions: sink(DECISIONS), items: sink(ITEMS), rewards: sink(REWARDS) };
-        let mut report =
-            ExportReport { files: Vec::new(), decisions: 0, decision_items: 0, rewards: 0 };
+        let mut sinks = Sinks {
+            decisions: sink(DECISIONS),
+            items: sink(ITEMS),
+            rewards: sink(REWARDS),
+        };
+        let mut report = ExportReport {
+            files: Vec::new(),
+            decisions: 0,
+            decision_items: 0,
+            rewards: 0,
+        };
         let mut filter = query.filter();
         filter.texts = texts;
         filter.items = name != REWARDS.name;
@@ -136,14 +146,25 @@ impl Memory {
             }
             left -= 1;
             failed = self.export_row(&row, texts, &mut sinks, &mut report).err();
-            if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if failed.is_some() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         })?;
         if let Some(e) = failed {
             return Err(e);
         }
-        let Sinks { decisions, items, rewards } = sinks;
+        let Sinks {
+            decisions,
+            items,
+            rewards,
+        } = sinks;
         for output in [decisions, items, rewards] {
-            output.sink.finish().map_err(|e| Error::io(Path::new("output"), e))?;
+            output
+                .sink
+                .finish()
+                .map_err(|e| Error::io(Path::new("output"), e))?;
         }
         Ok(match name {
             "decisions" => report.decisions,
@@ -297,7 +318,11 @@ struct Output<'a> {
 impl<'a> Output<'a> {
     /// A table on its way to a stream: nothing to rename.
     fn stream(sink: impl Sink + 'a) -> Self {
-        Self { sink: Box::new(sink), temporary: "output".into(), path: "output".into() }
+        Self {
+            sink: Box::new(sink),
+            temporary: "output".into(),
+            path: "output".into(),
+        }
     }
 
     fn create(dir: &Path, table: Table, format: ExportFormat) -> Result<Self> {

@@ -290,3 +290,27 @@ impl<W: Write> Sink for Jsonl<W> {
         self.out.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_lists_every_column() {
+        let doc = include_str!("../../../../docs/dataset.md");
+        for table in TABLES {
+            assert!(doc.contains(&format!("## {}", table.name)));
+            for c in table.columns {
+                let row = doc
+                    .lines()
+                    .find(|l| l.starts_with(&format!("| `{}` |", c.name)) && l.contains(c.about));
+                assert!(
+                    row.is_some(),
+                    "{}.{} is not as documented",
+                    table.name,
+                    c.name
+                );
+            }
+        }
+    }
+}

@@ -149,7 +149,15 @@ impl Memory {
         if report.dry_run || batch.is_empty() {
             return Ok(());
         }
-        for written in self.write_batch(batch)? {
+        // A cell that kept its id is itself, even when it was changed here since.
+        let mut fresh = Vec::with_capacity(batch.len());
+        for cell in batch {
+            match cell.imported {
+                Some((id, _)) if self.store.find(id)?.is_some() => report.duplicates += 1,
+                _ => fresh.push(cell),
+            }
+        }
+        for written in self.write_batch(fresh)? {
             if written.created {
                 report.created += 1;
             } else {

@@ -1,0 +1,7 @@
+//! Promises of the engine, kept on a real store, index and embedder.
+
+mod cells;
+mod compatibility;
+mod log;
+mod recall;
+mod support;
