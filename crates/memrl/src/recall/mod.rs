@@ -1,47 +1,25 @@
 //! The recall decision: search → hard rules → features → policy → budget → rendered block → log.
 
-use std::collections::{HashMap, HashSet};
+mod candidates;
+
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use memrl_learn::explore::Policies;
 use memrl_learn::features::{RECALL_V1, features};
 use memrl_learn::policy::by_name;
-use memrl_learn::{
-    Accumulator, Candidate, Choice, Context, ExploreConfig, RecallPolicy, ScopeLevel, ValuePrior,
-};
-use memrl_recall::index::{Attrs, Hit, Index, MemcellQuery, Pair, Params, Query, Verdict};
+use memrl_learn::{Candidate, Choice, Context, ExploreConfig, RecallPolicy};
 use memrl_store::{CellRow, NewDecision};
-use memrl_types::rules::RuleInput;
 
-use crate::live::{
-    CRITICAL_PAIR, FLAG_CONTRADICTED, SPEAKER_SHIFT, line_of, name_hash, rule_input, scope_pairs,
-};
+pub(crate) use self::candidates::Found;
+use crate::live::{line_of, rule_input};
 use crate::{
-    BudgetCounts, Cell, CellId, CellStatus, CellType, Clearance, Code, Decision, DecisionPoint,
-    Error, EventKind, Item, Mask, Memory, Mode, Origin, PolicyFeatures, Recall, RecallRequest,
-    Recalled, Result, Scope, ScopeError, Sensitivity, Suppressed, Timestamp, render,
+    Cell, CellId, Clearance, Code, Decision, DecisionPoint, Error, EventKind, Item, Memory, Mode,
+    Recall, RecallRequest, Recalled, Result, Scope, ScopeError, Suppressed, Timestamp, render,
 };
 
-/// Critical cells that are candidates whatever the query, the most relevant first.
-const MAX_CRITICAL: usize = 64;
 /// Largest token budget: far above any context window, far below any overflow.
 pub(crate) const MAX_BUDGET: u64 = 1_000_000_000;
-/// Reason codes of [`Verdict::Mask`].
-const MASKS: [Mask; 6] = [
-    Mask::Deleted,
-    Mask::Expired,
-    Mask::Superseded,
-    Mask::Contradicted,
-    Mask::NotYetValid,
-    Mask::AlreadyInContext,
-];
-
-/// A candidate with what the log and the answer need of it.
-pub(crate) struct Found {
-    pub(crate) seq: i64,
-    pub(crate) version: u32,
-    pub(crate) candidate: Candidate,
-}
 
 /// What the rest of a decision needs to know about how it was asked for.
 pub(crate) struct Asked<'a> {
@@ -164,82 +142,6 @@ impl Memory {
         request
             .clearance
             .unwrap_or(Clearance(self.config.recall.clearance))
-    }
-
-    /// Search, hard rules and values: the candidates, best first, and the number of cells.
-    fn candidates(
-        &self,
-        request: &RecallRequest,
-        vector: Option<&[f32]>,
-        masked: &HashSet<CellId>,
-        now: Timestamp,
-        k: u64,
-    ) -> Result<(Vec<Found>, u64)> {
-        let clearance = self.clearance(request);
-        let judge = |a: &Attrs| judge(a, clearance, &request.types, masked, now);
-        let levels: Vec<Vec<Pair>> = std::iter::once(&request.scope)
-            .chain(&request.widen)
-            .map(scope_pairs)
-            .collect();
-        let (hits, critical, cells) = {
-            let index = self.live.level(&*self.store, self.embedder.id())?;
-            let hits = index.search(&Query {
-                text: &request.query,
-                vector,
-                levels: &levels,
-                pool: usize::try_from(k)
-                    .unwrap_or(1000)
-                    .min(self.config.recall.pool as usize),
-                judge: &judge,
-                params: Params::default(),
-            })?;
-            let critical = critical_cells(&index, &request.query, &levels, &judge);
-            (hits, critical, index.len() as u64)
-        };
-        let speakers: HashSet<u32> = request
-            .query
-            .split(|c: char| !c.is_alphanumeric())
-            .filter(|w| !w.is_empty())
-            .map(name_hash)
-            .collect();
-        let mut found = of_hits(&hits, &speakers, request.budget_counts, now);
-        let known: HashSet<i64> = found.iter().map(|f| f.seq).collect();
-        for (attrs, level) in critical {
-            if !known.contains(&attrs.seq) {
-                let mut candidate = candidate_of(&attrs, request.budget_counts, now);
-                candidate.scope_level = scope_level(level, levels.len());
-                found.push(Found {
-                    seq: attrs.seq,
-                    version: attrs.version,
-                    candidate,
-                });
-            }
-        }
-        self.add_values(&mut found, now)?;
-        Ok((found, cells))
-    }
-
-    /// Fills in the learned values.
-    pub(crate) fn add_values(&self, found: &mut [Found], now: Timestamp) -> Result<()> {
-        let seqs: Vec<i64> = found.iter().map(|f| f.seq).collect();
-        let values: HashMap<i64, _> = self
-            .store
-            .values(&seqs)?
-            .into_iter()
-            .map(|v| (v.seq, v))
-            .collect();
-        let prior = ValuePrior::default();
-        for f in found {
-            let evidence = values
-                .get(&f.seq)
-                .map_or_else(Accumulator::default, |v| Accumulator {
-                    good: v.successes,
-                    mass: v.mass,
-                    reference: v.ref_time,
-                });
-            f.candidate.value = prior.value(f.candidate.kind, &evidence, now);
-        }
-        Ok(())
     }
 
     /// Policy, budget, randomisation; `None` when a chosen cell is no longer what it was.
@@ -466,183 +368,6 @@ fn state_of(asked: &Asked<'_>, ctx: &Context) -> serde_json::Value {
         map.insert("query_tokens".into(), ctx.query_tokens.into());
     }
     state
-}
-
-/// The hard rules and the caller's filters on one document.
-fn judge(
-    a: &Attrs,
-    clearance: Clearance,
-    types: &[CellType],
-    masked: &HashSet<CellId>,
-    now: Timestamp,
-) -> Verdict {
-    let (Some(kind), Some(status), Some(sensitivity)) = (
-        CellType::from_code(a.kind),
-        CellStatus::from_code(a.status),
-        Sensitivity::from_code(a.sensitivity),
-    ) else {
-        return Verdict::Exclude;
-    };
-    if status == CellStatus::Deleted
-        || !clearance.admits(sensitivity)
-        || !(types.is_empty() || types.contains(&kind))
-    {
-        return Verdict::Exclude;
-    }
-    if let Some(mask) = rules_of(a, kind, status, sensitivity).mask(now) {
-        return Verdict::Mask(mask as u8);
-    }
-    if masked.contains(&CellId::from_bytes(a.id)) {
-        return Verdict::Mask(Mask::AlreadyInContext as u8);
-    }
-    Verdict::Admit
-}
-
-fn rules_of(a: &Attrs, kind: CellType, status: CellStatus, sensitivity: Sensitivity) -> RuleInput {
-    RuleInput {
-        kind,
-        status,
-        sensitivity,
-        valid_from: (a.valid_from != i64::MIN).then_some(Timestamp(a.valid_from)),
-        valid_until: (a.valid_until != i64::MAX).then_some(Timestamp(a.valid_until)),
-        criticality: a.criticality,
-        contradicted: a.flags & FLAG_CONTRADICTED != 0,
-    }
-}
-
-/// The critical cells of each level, most relevant first: candidates whatever the search says.
-fn critical_cells(
-    index: &Index,
-    text: &str,
-    levels: &[Vec<Pair>],
-    judge: &(dyn Fn(&Attrs) -> Verdict + Sync),
-) -> Vec<(Attrs, usize)> {
-    let mut all: Vec<(Attrs, usize)> = Vec::new();
-    for (level, pairs) in levels.iter().enumerate() {
-        let mut scope = pairs.clone();
-        scope.push((CRITICAL_PAIR.0.to_owned(), CRITICAL_PAIR.1.to_owned()));
-        let found = index.memcell(&MemcellQuery {
-            text,
-            scope: &scope,
-            judge,
-            k: MAX_CRITICAL,
-        });
-        for (attrs, _) in found {
-            if all.iter().all(|(a, _)| a.seq != attrs.seq) {
-                all.push((attrs, level));
-            }
-        }
-    }
-    all.truncate(MAX_CRITICAL);
-    all
-}
-
-fn scope_level(level: usize, levels: usize) -> ScopeLevel {
-    match level {
-        0 => ScopeLevel::Asked,
-        l if l + 1 == levels && levels > 2 => ScopeLevel::Global,
-        _ => ScopeLevel::Wider,
-    }
-}
-
-/// Candidates of search hits, in their order, with scores scaled over the answer.
-fn of_hits(
-    hits: &[Hit],
-    speakers: &HashSet<u32>,
-    counts: BudgetCounts,
-    now: Timestamp,
-) -> Vec<Found> {
-    let fused = Range::of(hits.iter().map(|h| h.fused));
-    let bm25 = Range::of(hits.iter().map(|h| h.bm25));
-    let window = Range::of(hits.iter().map(|h| h.bm25_window));
-    let mut best: HashMap<u64, f64> = HashMap::new();
-    for h in hits.iter().filter(|h| h.attrs.source != 0) {
-        let score = fused.scale(h.fused);
-        best.entry(h.attrs.source)
-            .and_modify(|b| *b = b.max(score))
-            .or_insert(score);
-    }
-    let levels = hits
-        .iter()
-        .map(|h| usize::from(h.level) + 1)
-        .max()
-        .unwrap_or(1);
-    hits.iter()
-        .map(|h| {
-            let mut c = candidate_of(&h.attrs, counts, now);
-            c.scope_level = scope_level(usize::from(h.level), levels);
-            c.mask = h
-                .mask
-                .and_then(|m| MASKS.iter().copied().find(|x| *x as u8 == m));
-            c.score = fused.scale(h.fused);
-            c.bm25 = (h.bm25_rank != u32::MAX || h.bm25 > 0.0).then(|| bm25.scale(h.bm25));
-            c.dense = (h.dense_rank != u32::MAX).then(|| f64::from(h.dense));
-            c.bm25_window = Some(window.scale(h.bm25_window));
-            c.dense_window = Some(f64::from(h.dense_window));
-            c.source_score = best.get(&h.attrs.source).copied();
-            c.bm25_rank = (h.bm25_rank != u32::MAX).then_some(h.bm25_rank);
-            c.dense_rank = (h.dense_rank != u32::MAX).then_some(h.dense_rank);
-            c.speaker_match = speakers.contains(&(h.attrs.flags >> SPEAKER_SHIFT));
-            Found {
-                seq: h.attrs.seq,
-                version: h.attrs.version,
-                candidate: c,
-            }
-        })
-        .collect()
-}
-
-/// What the index knows about a cell, as a candidate without scores.
-fn candidate_of(a: &Attrs, counts: BudgetCounts, now: Timestamp) -> Candidate {
-    let kind = CellType::from_code(a.kind).unwrap_or(CellType::Fact);
-    let mut c = Candidate::new(CellId::from_bytes(a.id), kind);
-    c.status = CellStatus::from_code(a.status).unwrap_or(CellStatus::Active);
-    c.sensitivity = Sensitivity::from_code(a.sensitivity).unwrap_or(Sensitivity::Restricted);
-    c.origin = Origin::from_code(a.origin).unwrap_or(Origin::Import);
-    c.validity_over = a.valid_until < now.0;
-    c.tokens = (a.extra / 4).max(1);
-    c.cost = match counts {
-        BudgetCounts::Rendered => a.tokens,
-        BudgetCounts::Content => c.tokens,
-    };
-    let since = if a.occurred_at == i64::MIN {
-        a.created_at
-    } else {
-        a.occurred_at
-    };
-    c.age_days = now.days_since(Timestamp(since));
-    c.confidence = a.confidence;
-    c.features = PolicyFeatures {
-        criticality: a.criticality,
-        compressibility: a.compressibility,
-        staleness: a.staleness,
-        future_utility_estimate: a.future_utility,
-    };
-    c
-}
-
-/// Min-max scaling.
-struct Range {
-    low: f32,
-    span: f32,
-}
-
-impl Range {
-    fn of(values: impl Iterator<Item = f32>) -> Self {
-        let (low, high) = values.fold((f32::MAX, f32::MIN), |(l, h), v| (l.min(v), h.max(v)));
-        Self {
-            low,
-            span: high - low,
-        }
-    }
-
-    fn scale(&self, value: f32) -> f64 {
-        if self.span > 0.0 {
-            f64::from((value - self.low) / self.span)
-        } else {
-            1.0
-        }
-    }
 }
 
 fn split(found: Vec<Found>) -> (Vec<i64>, Vec<u32>, Vec<Candidate>) {
