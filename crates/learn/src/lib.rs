@@ -8,15 +8,17 @@
 //!
 //! 1. the engine describes each cell as a [`Candidate`] and the request as a [`Context`];
 //! 2. a [`RecallPolicy`](policy::RecallPolicy) puts the candidates in order;
-//! 3. [`explore::decide`] assigns the trajectory to an arm, selects under the token budget,
+//! 3. a [`Ranking`] puts that order under the hard rules;
+//! 4. [`explore::decide`] assigns the trajectory to an arm, selects under the token budget,
 //!    randomises as configured and answers a [`Choice`](explore::Choice) with its exact propensity;
-//! 4. later, a [`RewardSpec`](reward::RewardSpec) turns the outcome into a number and
+//! 5. later, a [`RewardSpec`](reward::RewardSpec) turns the outcome into a number and
 //!    [`value`] turns it into evidence about the cells that were shown.
 
 pub mod candidate;
 pub mod explore;
 pub mod features;
 pub mod policy;
+pub mod ranking;
 pub mod retain;
 pub mod reward;
 pub mod select;
@@ -25,5 +27,6 @@ pub mod value;
 pub use candidate::{Candidate, Context, ScopeLevel};
 pub use explore::{Choice, ExploreConfig, ItemChoice, Policies, decide};
 pub use policy::{RecallPolicy, Scored};
+pub use ranking::Ranking;
 pub use reward::{Reward, RewardSpec};
 pub use value::{Accumulator, ValueEstimate, ValuePrior};

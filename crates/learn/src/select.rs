@@ -2,9 +2,7 @@
 //!
 //! It may not know how the order came about, nor anything random.
 
-use memrl_types::Mode;
-
-use crate::{Candidate, Context, Scored};
+use crate::{Candidate, Context, Ranking};
 
 /// A greedy selection.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -47,26 +45,6 @@ impl Room {
     }
 }
 
-/// The part of a policy's order that may be shown: each candidate at most once, without those
-/// that a hard rule masks or the policy refuses, critical constraints first. This is where the
-/// hard rules win over any policy.
-pub fn eligible<'a>(candidates: &[Candidate], order: &'a [Scored]) -> Vec<&'a Scored> {
-    let mut seen = vec![false; candidates.len()];
-    let mut shown: Vec<_> = order
-        .iter()
-        .filter(|s| {
-            let first = seen
-                .get_mut(s.index)
-                .is_some_and(|seen| !std::mem::replace(seen, true));
-            first && s.mode != Mode::Suppress && candidates[s.index].mask.is_none()
-        })
-        .collect();
-    // A quarantined cell is to be checked, not obeyed, so it does not go to the front.
-    let front = |s: &Scored| s.mode == Mode::Constraint && candidates[s.index].is_critical();
-    shown.sort_by_key(|s| !front(s));
-    shown
-}
-
 /// The tokens that a slate takes, overhead included; 0 for an empty one.
 pub fn tokens_of(ctx: &Context, candidates: &[Candidate], slate: &[usize]) -> u64 {
     if slate.is_empty() {
@@ -78,12 +56,13 @@ pub fn tokens_of(ctx: &Context, candidates: &[Candidate], slate: &[usize]) -> u6
         .fold(ctx.overhead_tokens, u64::saturating_add)
 }
 
-/// Takes what fits in the order of the policy, critical constraints first; what does not fit is
+/// Takes what fits in the order of the ranking, critical constraints first; what does not fit is
 /// skipped, and smaller later items still may (memcell-rl's rule).
-pub fn greedy(ctx: &Context, candidates: &[Candidate], order: &[Scored]) -> Selection {
+pub fn greedy(ctx: &Context, candidates: &[Candidate], ranking: &Ranking) -> Selection {
     let mut room = Room::of(ctx);
-    let (slate, over_budget): (Vec<_>, Vec<_>) = eligible(candidates, order)
-        .into_iter()
+    let (slate, over_budget): (Vec<_>, Vec<_>) = ranking
+        .shown()
+        .iter()
         .map(|s| s.index)
         .partition(|&i| room.take(candidates[i].cost));
     let critical = |i: &usize| candidates[*i].is_critical();

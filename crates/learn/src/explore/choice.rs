@@ -19,8 +19,6 @@ pub const HELD_OUT: &str = "held_out";
 pub const BUDGET_EXCEEDED: &str = "budget_exceeded";
 /// Reason of a cell that would have fitted, but was not drawn.
 pub const NOT_DRAWN: &str = "not_drawn";
-/// Reason of a cell that the policy did not rank at all.
-pub const NOT_RANKED: &str = "not_ranked";
 
 /// What was decided about one candidate; the fields are those of [`memrl_types::Item`].
 #[derive(Debug, Clone, PartialEq)]
@@ -116,12 +114,12 @@ pub fn decide(
     let plan = &mixture.plans[at];
     let slate = draw(&mixture, plan, trajectory, seed);
     let mut items = items(&mixture, plan);
-    let (mut left_out, rest) = refusals(ctx, candidates, plan, &slate, &mut items);
-    left_out.extend(rest);
-    show(plan, &slate, &mut items);
+    let refused = plan.ranking.refused().iter().map(|s| s.index);
+    let lost = withhold(ctx, candidates, plan, &slate, &mut items);
+    show(&slate, &mut items);
     Ok(Choice {
         items,
-        left_out,
+        left_out: refused.chain(lost).collect(),
         constraints_left_out: slate.constraints_left_out,
         policy: plan.policy.clone(),
         arms: mixture.arms(),
@@ -165,100 +163,77 @@ fn draw(mixture: &Mixture<'_>, plan: &ArmPlan, trajectory: &str, seed: u64) -> S
     }
 }
 
-/// The items before anything is shown: refused by the hard rules, or not ranked.
+/// The items as the ranking has them.
 fn items(mixture: &Mixture<'_>, plan: &ArmPlan) -> Vec<ItemChoice> {
-    let n = mixture.candidates.len();
     let in_greedy: Vec<Vec<bool>> = mixture
         .plans
         .iter()
         .map(|p| {
-            let mut shown = vec![false; n];
+            let mut shown = vec![false; mixture.candidates.len()];
             for &i in &p.greedy.slate {
                 shown[i] = true;
             }
             shown
         })
         .collect();
-    let mut scores = vec![0.0; n];
-    for s in plan
-        .order
-        .iter()
-        .filter(|s| s.index < n && s.score.is_finite())
-    {
-        scores[s.index] = s.score;
-    }
-    mixture
-        .candidates
-        .iter()
-        .enumerate()
-        .map(|(i, c)| ItemChoice {
-            score: scores[i],
+    // The ranking has every candidate exactly once.
+    let mut ranked: Vec<_> = plan.ranking.all().iter().collect();
+    ranked.sort_unstable_by_key(|s| s.index);
+    ranked
+        .into_iter()
+        .map(|s| ItemChoice {
+            score: s.score,
             selected: false,
             position: None,
-            mode: Mode::Suppress,
-            reason: c.mask.map_or(NOT_RANKED, |m| m.as_str()).to_owned(),
-            p_include: mixture.p_include(i, &in_greedy),
+            mode: s.mode,
+            reason: s.reason.clone(),
+            p_include: mixture.p_include(s.index, &in_greedy),
             p_step: None,
-            critical: c.is_critical(),
+            critical: mixture.candidates[s.index].is_critical(),
             held_out: false,
         })
         .collect()
 }
 
-/// Writes the reasons of what is not shown; answers what the rules refuse (in the order of the
-/// candidates) and what was lost otherwise (in order of priority).
-fn refusals(
+/// Suppresses what could have been shown and is not, with the reason; answers it in order of
+/// priority.
+fn withhold(
     ctx: &Context,
     candidates: &[Candidate],
     plan: &ArmPlan,
     slate: &Slate,
     items: &mut [ItemChoice],
-) -> (Vec<usize>, Vec<usize>) {
+) -> Vec<usize> {
     let mut room = Room::of(ctx);
+    let mut is_shown = vec![false; candidates.len()];
     for &i in &slate.shown {
         room.take(candidates[i].cost);
+        is_shown[i] = true;
     }
-    let mut open = vec![true; candidates.len()];
-    for &i in &slate.shown {
-        open[i] = false;
-    }
-    let mut lost = Vec::new();
-    for s in crate::select::eligible(candidates, &plan.order) {
-        if !std::mem::replace(&mut open[s.index], false) {
-            continue;
-        }
-        let item = &mut items[s.index];
-        item.held_out = slate.held_out.contains(&s.index);
-        let fits = room.fits(candidates[s.index].cost);
+    let mut lost: Vec<_> = plan.ranking.shown().iter().map(|s| s.index).collect();
+    lost.retain(|&i| !is_shown[i]);
+    for &i in &lost {
+        let item = &mut items[i];
+        item.held_out = slate.held_out.contains(&i);
+        item.mode = Mode::Suppress;
         let reason = if item.held_out {
             HELD_OUT
-        } else if slate.steps.is_some() && !item.critical && fits {
+        } else if slate.steps.is_some() && !item.critical && room.fits(candidates[i].cost) {
             NOT_DRAWN
         } else {
             BUDGET_EXCEEDED
         };
         reason.clone_into(&mut item.reason);
-        lost.push(s.index);
     }
-    for s in &plan.order {
-        // A hard rule's reason wins over the policy's.
-        if open.get(s.index) == Some(&true) && candidates[s.index].mask.is_none() {
-            items[s.index].reason.clone_from(&s.reason);
-        }
-    }
-    ((0..candidates.len()).filter(|&i| open[i]).collect(), lost)
+    lost
 }
 
-/// Writes mode, reason, position and probability of what is shown.
-fn show(plan: &ArmPlan, slate: &Slate, items: &mut [ItemChoice]) {
+/// Writes position and probability of what is shown.
+fn show(slate: &Slate, items: &mut [ItemChoice]) {
     for (position, &i) in slate.shown.iter().enumerate() {
         let item = &mut items[i];
         item.selected = true;
         item.position = Some(position as u32);
-        if let Some(s) = plan.order.iter().find(|s| s.index == i) {
-            item.mode = s.mode;
-            item.reason.clone_from(&s.reason);
-        }
         item.p_step = slate.steps.as_ref().and_then(|steps| {
             let log_p = steps.items.get(position.checked_sub(slate.placed)?)?;
             Some(log_p.exp())

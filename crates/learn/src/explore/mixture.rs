@@ -8,7 +8,7 @@ use memrl_types::{Arm, Component, ExploreMode, Propensity};
 
 use super::{ArmName, ConfigError, ExploreConfig, PlackettLuce, holdout};
 use crate::{
-    Candidate, Context, RecallPolicy, Scored,
+    Candidate, Context, Ranking, RecallPolicy,
     policy::NoMemory,
     select::{Selection, greedy},
 };
@@ -26,7 +26,7 @@ pub struct Policies<'a> {
 pub(super) struct ArmPlan {
     pub name: ArmName,
     pub policy: String,
-    pub order: Vec<Scored>,
+    pub ranking: Ranking,
     pub greedy: Selection,
     /// Present when the arm draws slates for some trajectories.
     pub drawn: Option<PlackettLuce>,
@@ -49,17 +49,17 @@ impl<'a> Mixture<'a> {
     ) -> Result<Self, ConfigError> {
         config.validate(policies.canary.is_some())?;
         let plan = |name: ArmName, policy: &dyn RecallPolicy| {
-            let order = policy.order(ctx, candidates);
+            let ranking = Ranking::new(candidates, policy.order(ctx, candidates));
             let draws = name != ArmName::None && config.sampled_share > 0.0;
             let drawn = draws.then(|| {
                 let stop = policy.stop_logit(ctx);
-                PlackettLuce::new(ctx, candidates, &order, stop, config.temperature)
+                PlackettLuce::new(ctx, candidates, &ranking, stop, config.temperature)
             });
             ArmPlan {
                 name,
                 policy: policy.label(),
-                greedy: greedy(ctx, candidates, &order),
-                order,
+                greedy: greedy(ctx, candidates, &ranking),
+                ranking,
                 drawn,
             }
         };

@@ -17,10 +17,7 @@
 use rand::RngCore;
 
 use super::coin;
-use crate::{
-    Candidate, Context, Scored,
-    select::{Room, eligible},
-};
+use crate::{Candidate, Context, Ranking, select::Room};
 
 /// Logits beyond this are clipped, so that no arithmetic overflows.
 const LIMIT: f64 = 1e6;
@@ -79,12 +76,12 @@ impl Options {
 }
 
 impl PlackettLuce {
-    /// The distribution over slates of a policy's order. `temperature` is above 0; logits that are
+    /// The distribution over slates of a ranking. `temperature` is above 0; logits that are
     /// not numbers count as the lowest.
     pub fn new(
         ctx: &Context,
         candidates: &[Candidate],
-        order: &[Scored],
+        ranking: &Ranking,
         stop_logit: f64,
         temperature: f64,
     ) -> Self {
@@ -96,8 +93,9 @@ impl PlackettLuce {
             }
         };
         let mut room = Room::of(ctx);
-        let (critical, soft): (Vec<_>, Vec<_>) = eligible(candidates, order)
-            .into_iter()
+        let (critical, soft): (Vec<_>, Vec<_>) = ranking
+            .shown()
+            .iter()
             .partition(|s| candidates[s.index].is_critical());
         let (placed, unplaced) = critical
             .into_iter()

@@ -113,8 +113,9 @@ fn constraints_that_exceed_the_budget_are_listed() {
     assert_eq!(choice.constraints_left_out, [0]);
 }
 
-/// A policy that breaks every rule of the contract.
-struct Hostile;
+/// A policy that breaks every rule of the contract: it names cells that do not exist and others
+/// twice, forgets the first, wants to show all others as `mode` in reverse, and has no scores.
+struct Hostile(Mode);
 
 impl RecallPolicy for Hostile {
     fn id(&self) -> &'static str {
@@ -126,55 +127,68 @@ impl RecallPolicy for Hostile {
     }
 
     fn order(&self, _ctx: &Context, candidates: &[Candidate]) -> Vec<Scored> {
-        let one = |index, mode| Scored {
+        let one = |index| Scored {
             index,
             score: f64::NAN,
             logit: f64::NAN,
-            mode,
+            mode: self.0,
             reason: "because".into(),
         };
-        // Masked cells first, twice, a cell that does not exist, and one cell not at all.
-        let mut order = vec![one(usize::MAX, Mode::Context)];
-        order.extend((1..candidates.len()).map(|i| one(i, Mode::Constraint)));
-        order.extend((1..candidates.len()).map(|i| one(i, Mode::Context)));
+        let mut order = vec![one(usize::MAX)];
+        order.extend((1..candidates.len()).rev().map(one));
+        order.extend((1..candidates.len()).map(one));
         order
     }
 }
 
 #[test]
 fn hard_rules_win_over_any_policy() {
-    let mut candidates = vec![fact(0, 0.5, 1)];
-    for (n, mask) in [
+    let mut candidates = vec![fact(0, 0.5, 1), fact(1, 0.5, 1), constraint(2, 0.9, 1)];
+    for mask in [
         Mask::Deleted,
         Mask::Expired,
         Mask::Superseded,
         Mask::Contradicted,
         Mask::NotYetValid,
         Mask::AlreadyInContext,
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let mut c = constraint(n as u64 + 1, 0.9, 1);
+    ] {
+        let mut c = constraint(candidates.len() as u64, 0.9, 1);
         c.mask = Some(mask);
         candidates.push(c);
     }
-    candidates.push(fact(7, 0.1, 1));
-    let hostile = Policies {
-        incumbent: &Hostile,
-        canary: None,
-    };
-    for sampled_share in [0.0, 1.0] {
-        for seed in 0..20 {
+    // What is gone is gone, masked or not.
+    for status in [CellStatus::Deleted, CellStatus::Superseded] {
+        let mut c = constraint(candidates.len() as u64, 0.9, 1);
+        c.status = status;
+        candidates.push(c);
+    }
+    let mut doubted = constraint(11, 0.9, 1);
+    doubted.status = CellStatus::Quarantined;
+    candidates.push(doubted);
+    for mode in [
+        Mode::Context,
+        Mode::Constraint,
+        Mode::Background,
+        Mode::Suppress,
+    ] {
+        for (sampled_share, seed) in (0..20).flat_map(|s| [(0.0, s), (1.0, s)]) {
+            let hostile = Policies {
+                incumbent: &Hostile(mode),
+                canary: None,
+            };
             let config = ExploreConfig {
                 sampled_share,
                 ..ExploreConfig::default()
             };
             let ctx = Context::with_budget(100);
             let choice = decide(&ctx, &candidates, hostile, &config, "t", seed).unwrap();
-            assert!(choice.slate.iter().all(|&i| i == 7), "{:?}", choice.slate);
-            assert_eq!(choice.items[0].reason, "not_ranked");
-            for (item, c) in choice.items.iter().zip(&candidates) {
+            let items = &choice.items;
+            assert_eq!(choice.slate[0], 2, "the critical constraint comes first");
+            assert_eq!(items[2].mode, Mode::Constraint);
+            assert!(choice.slate.iter().all(|&i| [1, 2, 11].contains(&i)));
+            assert!(!items[11].selected || items[11].mode == Mode::Reverify);
+            assert_eq!(items[0].reason, "not_ranked");
+            for (item, c) in items.iter().zip(&candidates) {
                 assert!(item.score.is_finite());
                 if let Some(mask) = c.mask {
                     assert_eq!(
@@ -184,6 +198,8 @@ fn hard_rules_win_over_any_policy() {
                     assert_eq!(item.p_include, Some(0.0));
                 }
             }
+            assert_eq!(items[9].reason, "deleted");
+            assert_eq!(items[10].reason, "superseded");
         }
     }
 }

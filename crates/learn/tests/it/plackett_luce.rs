@@ -1,7 +1,7 @@
 //! The distribution over slates: sums, samples, formulas, gradients.
 
 use memrl_learn::{
-    Candidate, Context, RecallPolicy,
+    Candidate, Context, Ranking, RecallPolicy,
     explore::PlackettLuce,
     policy::{Similarity, by_name},
 };
@@ -13,7 +13,13 @@ use crate::support::{all_slates, chi_square, close, constraint, fact, problem};
 
 fn slates(ctx: &Context, candidates: &[Candidate], stop: f64, temperature: f64) -> PlackettLuce {
     let order = Similarity.order(ctx, candidates);
-    PlackettLuce::new(ctx, candidates, &order, stop, temperature)
+    PlackettLuce::new(
+        ctx,
+        candidates,
+        &Ranking::new(candidates, order),
+        stop,
+        temperature,
+    )
 }
 
 proptest! {
@@ -27,7 +33,7 @@ proptest! {
         for name in ["similarity", "utility", "baseline_v0", "none"] {
             let policy = by_name(name).unwrap();
             let order = policy.order(&ctx, &candidates);
-            let pl = PlackettLuce::new(&ctx, &candidates, &order, stop, 10_f64.powf(log_t));
+            let pl = PlackettLuce::new(&ctx, &candidates, &Ranking::new(&candidates, order), stop, 10_f64.powf(log_t));
             let total: f64 =
                 all_slates(n as usize).iter().map(|s| pl.log_probability(s).exp()).sum();
             prop_assert!(close(total, 1.0, 1e-12), "{name}: {total}");
@@ -61,7 +67,7 @@ proptest! {
             for s in order.iter_mut().filter(|s| s.index == moved) {
                 s.logit += by;
             }
-            PlackettLuce::new(&ctx, &candidates, &order, stop, temperature).log_probability(&slate)
+            PlackettLuce::new(&ctx, &candidates, &Ranking::new(&candidates, order), stop, temperature).log_probability(&slate)
         };
         for (i, g) in gradient.iter().enumerate() {
             let numeric = (log_p(i, h, stop) - log_p(i, -h, stop)) / (2.0 * h);
@@ -137,7 +143,13 @@ fn extreme_logits_neither_overflow_nor_divide_by_zero() {
         let mut order = Similarity.order(&ctx, &candidates);
         order[0].logit = a;
         order[1].logit = b;
-        let pl = PlackettLuce::new(&ctx, &candidates, &order, stop, 0.001);
+        let pl = PlackettLuce::new(
+            &ctx,
+            &candidates,
+            &Ranking::new(&candidates, order),
+            stop,
+            0.001,
+        );
         let total: f64 = all_slates(2)
             .iter()
             .map(|s| pl.log_probability(s).exp())

@@ -1,15 +1,19 @@
 //! Greedy selection under the budget.
 
-use memrl_learn::{Context, RecallPolicy, policy::Similarity, select::greedy};
+use memrl_learn::{Candidate, Context, Ranking, RecallPolicy, policy::Similarity, select::greedy};
 use proptest::prelude::*;
 
 use crate::support::{constraint, fact, problem};
+
+fn ranking(ctx: &Context, candidates: &[Candidate]) -> Ranking {
+    Ranking::new(candidates, Similarity.order(ctx, candidates))
+}
 
 #[test]
 fn what_does_not_fit_is_skipped_and_smaller_items_still_fit() {
     let candidates = [fact(0, 0.9, 6), fact(1, 0.8, 6), fact(2, 0.7, 4)];
     let mut ctx = Context::with_budget(10);
-    let order = Similarity.order(&ctx, &candidates);
+    let order = ranking(&ctx, &candidates);
     let taken = greedy(&ctx, &candidates, &order);
     assert_eq!((taken.slate, taken.over_budget), (vec![0, 2], vec![1]));
     assert_eq!(taken.tokens_used, 10);
@@ -24,7 +28,7 @@ fn what_does_not_fit_is_skipped_and_smaller_items_still_fit() {
 fn the_largest_budget_does_not_overflow() {
     let candidates = [fact(0, 0.9, u32::MAX), fact(1, 0.8, u32::MAX)];
     let mut ctx = Context::with_budget(u64::MAX);
-    let order = Similarity.order(&ctx, &candidates);
+    let order = ranking(&ctx, &candidates);
     let taken = greedy(&ctx, &candidates, &order);
     assert_eq!(taken.slate, [0, 1]);
     assert_eq!(taken.tokens_used, 2 * u64::from(u32::MAX));
@@ -36,7 +40,7 @@ fn the_largest_budget_does_not_overflow() {
 fn critical_items_come_first() {
     let candidates = [fact(0, 0.99, 5), constraint(1, 0.7, 5)];
     let ctx = Context::with_budget(5);
-    let order = Similarity.order(&ctx, &candidates);
+    let order = ranking(&ctx, &candidates);
     assert_eq!(greedy(&ctx, &candidates, &order).slate, [1]);
 }
 
@@ -45,7 +49,7 @@ proptest! {
     fn the_budget_is_kept_and_nothing_that_fits_is_left(seed in any::<u64>(), n in 0_u64..40) {
         let (mut ctx, candidates) = problem(seed, n);
         ctx.budget_tokens *= 3;
-        let order = Similarity.order(&ctx, &candidates);
+        let order = ranking(&ctx, &candidates);
         let taken = greedy(&ctx, &candidates, &order);
         prop_assert!(taken.tokens_used <= ctx.budget_tokens);
         let left = ctx.budget_tokens - taken.tokens_used.max(ctx.overhead_tokens.min(ctx.budget_tokens));
