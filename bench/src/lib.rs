@@ -1,7 +1,7 @@
 //! Workloads, data set loaders, and the harness that makes every published number.
 //!
-//! The functions here take rankings and addresses; they know no engine, so that memrl and what
-//! it is compared with are measured by the same code. Data sets are read from paths that the
+//! The functions here take rankings and addresses; all but [`run`] know no engine, so that memrl
+//! and what it is compared with are measured by the same code. Data sets are read from paths that the
 //! caller gives; only the [demo corpus](corpus) is part of the project.
 
 pub mod corpus;
@@ -16,6 +16,7 @@ pub mod machine;
 pub mod metrics;
 pub mod recall;
 pub mod report;
+pub mod run;
 pub mod synth;
 
 mod read;

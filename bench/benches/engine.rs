@@ -1,0 +1,2 @@
+//! Microbenchmarks of the engine: `cargo bench -p memrl-bench`.
+fn main() {}
