@@ -2,7 +2,8 @@
 //!
 //! `cargo bench -p memrl-recall --bench search -- [--quick] [documents ...]`; without numbers 10,000
 //! and 100,000, with `--quick` 10,000 only. Words follow Zipf's law over 50,000 words, 20 to a
-//! document; vectors have 256 components around 500 centres; one document in ten has a source.
+//! document; vectors have 256 components around 500 centres; every document has neighbours, 50 to a
+//! source.
 //! Each line gives median, 5 % and 95 % of the times of single calls, in milliseconds.
 
 use std::{hint::black_box, path::Path, time::Instant};
@@ -82,7 +83,7 @@ fn run(size: usize, path: &Path) {
     .expect("searched");
     once("open and first lexical search", start, "");
     times("open", 50, || {
-        drop(black_box(Index::open(path).expect("opened")))
+        drop(black_box(Index::open(path).expect("opened")));
     });
     let mut index = Index::open(path).expect("opened");
     searches("base", &index);
@@ -116,13 +117,12 @@ fn build(size: usize) -> Index {
 fn upsert(index: &mut Index, i: usize, random: &mut Random) -> std::time::Duration {
     let text = random.text(20);
     let vector = QVec::quantise(&random.vector());
-    let sourced = i % 10 == 0;
     let doc = Doc {
         attrs: Attrs {
             seq: i as i64,
             created_at: i as i64,
-            source: if sourced { 1 + i as u64 / 500 } else { 0 },
-            position: (i / 10) as u32,
+            source: 1 + i as u64 / 50,
+            position: (i % 50) as u32,
             confidence: random.unit(),
             criticality: random.unit(),
             ..Attrs::default()
@@ -179,13 +179,13 @@ fn searches(name: &str, index: &Index) {
         search(Query {
             levels: &narrow,
             ..query(t, v)
-        })
+        });
     });
     each("lexical, all", &|t, _| {
         search(Query {
             vector: None,
             ..query(t, &[])
-        })
+        });
     });
     each("dense, all", &|_, v| {
         let params = Params {
@@ -201,7 +201,7 @@ fn searches(name: &str, index: &Index) {
         search(Query {
             vector: None,
             ..query("", &[])
-        })
+        });
     });
     each("memcell, all, k 10", &|t, _| {
         let q = MemcellQuery {

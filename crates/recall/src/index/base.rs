@@ -17,7 +17,7 @@ pub(super) const MAGIC: [u8; 8] = *b"memrlidx";
 /// Changes whenever the layout, the analyser or the hashes do.
 pub(super) const FORMAT: u32 = 1;
 const ENDIAN: u32 = 0x0102_0304;
-pub(super) const SECTIONS: usize = 13;
+pub(super) const SECTIONS: usize = 14;
 /// Offset of the first section: the header, rounded up.
 pub(super) const HEADER_SPACE: u64 = 1024;
 pub(super) const ALIGN: u64 = 64;
@@ -43,6 +43,7 @@ pub(super) enum Part {
     Scales,
     Codes,
     Places,
+    PlaceOf,
     Recency,
     Hashes,
     Starts,
@@ -166,6 +167,7 @@ impl Base {
             && self.column::<f32>(Part::Scales).len() == docs
             && self.column::<i8>(Part::Codes).len() == docs * dim
             && self.column::<Place>(Part::Places).len() <= docs
+            && self.column::<u32>(Part::PlaceOf).len() == docs
             && self.column::<u32>(Part::Recency).len() == docs
             && starts.len() == self.column::<u64>(Part::Hashes).len() + 1
             && starts.last() == Some(&(postings as u64))
@@ -209,7 +211,10 @@ impl Base {
                 docs: self.column(Part::Docs),
                 counts: self.column(Part::Counts),
             },
-            places: Places::Sorted(self.column(Part::Places)),
+            places: Places::Sorted {
+                places: self.column(Part::Places),
+                place_of: self.column(Part::PlaceOf),
+            },
             recency: self.column(Part::Recency),
             dead,
         }

@@ -8,7 +8,7 @@ use super::{
     analyzer::{Analyzer, Side},
     hash::{IdMap, TermHash},
     memcell,
-    view::{Bits, Places, Terms, View},
+    view::{Bits, Places, Terms, View, source_key},
 };
 
 /// The records that hold one term, ascending, and how often each does.
@@ -32,6 +32,7 @@ pub(super) struct Delta {
     scales: Vec<f32>,
     codes: Vec<i8>,
     pub terms: IdMap<u64, List>,
+    /// Live records by place, in the order of `seq`.
     places: IdMap<(u64, u32), Vec<u32>>,
     pub by_seq: IdMap<i64, u32>,
     pub dead: Bits,
@@ -98,9 +99,10 @@ impl Delta {
         self.statics.push(memcell::score(0.0, &attrs));
         self.scales.push(scale);
         self.by_seq.insert(attrs.seq, slot);
-        if attrs.source != 0 {
-            let place = (attrs.source, attrs.position);
-            self.places.entry(place).or_default().push(slot);
+        if let Some(source) = source_key(&attrs) {
+            let here = self.places.entry((source, attrs.position)).or_default();
+            let at = here.partition_point(|&d| self.seqs[d as usize] < attrs.seq);
+            here.insert(at, slot);
         }
         self.attrs.push(attrs);
     }
@@ -109,6 +111,17 @@ impl Delta {
     pub fn remove(&mut self, seq: i64) -> Option<u32> {
         let slot = self.by_seq.remove(&seq)?;
         self.dead.insert(slot);
+        let attrs = &self.attrs[slot as usize];
+        let place = source_key(attrs).map(|source| (source, attrs.position));
+        if let Some(place) = place
+            && let Some(here) = self.places.get_mut(&place)
+        {
+            let at = here.partition_point(|&d| self.seqs[d as usize] < seq);
+            here.remove(at);
+            if here.is_empty() {
+                self.places.remove(&place);
+            }
+        }
         Some(slot)
     }
 

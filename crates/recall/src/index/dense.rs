@@ -7,11 +7,13 @@ use super::{eligible::Set, simd, vector::QueryVec, view::View};
 
 /// Records above which a second thread pays for its start.
 const THREADS_FROM: usize = 200_000;
+/// Most threads of one scan; memory is the limit before that.
+const MAX_THREADS: usize = 4;
 
 /// Cosine of the query with one record; none without a vector.
 pub(super) fn cosine(query: &QueryVec, view: &View<'_>, doc: u32) -> Option<f32> {
     let (scale, codes) = view.codes_of(doc)?;
-    Some(simd::dot_query(&query.codes, codes) as f32 * (query.scale * scale))
+    Some(simd::dot_wide(&query.codes, codes) as f32 * (query.scale * scale))
 }
 
 /// Calls `offer(part, doc, cosine)` for each record of `set` that has a vector, dead ones
@@ -24,12 +26,22 @@ pub(super) fn scan<P: Send>(
     new_part: impl Fn() -> P,
     offer: impl Fn(&mut P, u32, f32) + Sync,
 ) {
-    let slots = set.slots();
-    let threads = if slots < THREADS_FROM {
+    let threads = if set.slots() < THREADS_FROM {
         1
     } else {
-        std::thread::available_parallelism().map_or(1, |n| n.get().min(4))
+        std::thread::available_parallelism().map_or(1, |n| n.get().min(MAX_THREADS))
     };
+    scan_on(threads, (query, view, set), parts, new_part, offer);
+}
+
+fn scan_on<P: Send>(
+    threads: usize,
+    (query, view, set): (&QueryVec, &View<'_>, &Set<'_>),
+    parts: &mut Vec<P>,
+    new_part: impl Fn() -> P,
+    offer: impl Fn(&mut P, u32, f32) + Sync,
+) {
+    let slots = set.slots();
     let chunk = slots.div_ceil(threads).max(1);
     let kernel = simd::kernel();
     let work = |part: &mut P, from: usize, to: usize| {
@@ -53,4 +65,43 @@ pub(super) fn scan<P: Send>(
         });
     }
     parts.extend(new.into_iter().map(|(part, _)| part));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::index::view::Bits;
+
+    #[test]
+    fn any_number_of_threads_offers_every_record_once() {
+        let dim = 8;
+        let codes: Vec<i8> = (0..100 * dim).map(|i| (i % 251) as i8).collect();
+        let scales: Vec<f32> = (0..100)
+            .map(|i| if i % 7 == 0 { 0.0 } else { 0.01 })
+            .collect();
+        let dead = Bits::default();
+        let view = View {
+            codes: &codes,
+            scales: &scales,
+            ..View::empty(dim, &dead)
+        };
+        let query = QueryVec::new(&[0.3; 8], dim).unwrap().unwrap();
+        let list: Vec<u32> = (0..100).step_by(3).collect();
+        for set in [Set::All(100), Set::Some(list.into()), Set::All(0)] {
+            let offered = |threads| {
+                let mut parts: Vec<Vec<(u32, u32)>> = Vec::new();
+                let offer =
+                    |part: &mut Vec<_>, doc, cosine: f32| part.push((doc, cosine.to_bits()));
+                scan_on(threads, (&query, &view, &set), &mut parts, Vec::new, offer);
+                parts.concat()
+            };
+            let expected: Vec<(u32, u32)> = (0..set.slots())
+                .map(|slot| set.doc(slot))
+                .filter_map(|doc| Some((doc, cosine(&query, &view, doc)?.to_bits())))
+                .collect();
+            for threads in 1..6 {
+                assert_eq!(offered(threads), expected, "{threads} threads");
+            }
+        }
+    }
 }

@@ -37,8 +37,8 @@ pub struct Attrs {
     pub staleness: f64,
     /// Policy feature `future_utility_estimate`.
     pub future_utility: f64,
-    /// Hash of the name of the source; 0: none. Documents of one source are neighbours when their
-    /// positions are adjacent.
+    /// Hash of the name of the source; 0: none. Documents of one source and one scope are
+    /// neighbours when their positions differ by 1 or 2.
     pub source: u64,
     /// Hash of the canonical scope.
     pub scope: u64,

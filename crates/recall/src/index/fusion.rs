@@ -172,3 +172,83 @@ fn z_scores(mut xs: Vec<f64>, admitted: &[bool]) -> Vec<f64> {
     }
     xs
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn with(fusion: Fusion) -> Params {
+        Params {
+            fusion,
+            ..Params::default()
+        }
+    }
+
+    fn scores(bm25: f32, dense: Option<f32>) -> Scores {
+        Scores {
+            bm25,
+            dense,
+            bm25_window: bm25 / 2.0,
+            dense_window: dense.unwrap_or(0.0) / 2.0,
+        }
+    }
+
+    #[test]
+    fn reciprocal_ranks_are_those_of_the_formula() {
+        let list = [
+            scores(3.0, Some(0.1)),
+            scores(0.0, Some(0.9)),
+            scores(1.0, None),
+        ];
+        let got = fuse(&list, &[true; 3], &with(Fusion::Rrf { k: 60.0 }));
+        assert_eq!(got.bm25_rank, [0, u32::MAX, 1]);
+        assert_eq!(got.dense_rank, [1, 0, u32::MAX]);
+        let expected = [1.0 / 61.0 + 1.0 / 62.0, 1.0 / 61.0, 1.0 / 62.0f64];
+        for (g, e) in got.totals.iter().zip(expected) {
+            assert!((f64::from(*g) - e).abs() < 1e-7);
+        }
+    }
+
+    #[test]
+    fn convex_and_z_sums_are_those_of_the_formula() {
+        let list = [
+            scores(4.0, Some(0.2)),
+            scores(2.0, Some(0.6)),
+            scores(0.0, Some(0.4)),
+        ];
+        let got = fuse(&list, &[true; 3], &with(Fusion::Convex { alpha: 0.6 }));
+        for (g, e) in got.totals.iter().zip([0.6, 0.3 + 0.4, 0.2]) {
+            assert!((g - e).abs() < 1e-6, "{g} {e}");
+        }
+        // Mean 2, standard deviation √(8/3).
+        let weights = [1.0, 0.0, 0.0, 0.0];
+        let got = fuse(&list, &[true; 3], &with(Fusion::ZSum { weights }));
+        let z = 2.0 / (8.0f32 / 3.0).sqrt();
+        for (g, e) in got.totals.iter().zip([z, 0.0, -z]) {
+            assert!((g - e).abs() < 1e-6, "{g} {e}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn masked_candidates_change_no_other_score_and_no_rank(
+            rows in prop::collection::vec((0.0f32..9.0, prop::option::of(-1.0f32..1.0), any::<bool>()), 0..30),
+        ) {
+            let all: Vec<Scores> = rows.iter().map(|r| scores(r.0, r.1)).collect();
+            let admitted: Vec<bool> = rows.iter().map(|r| r.2).collect();
+            let kept: Vec<usize> = (0..all.len()).filter(|&i| admitted[i]).collect();
+            let without: Vec<Scores> = kept.iter().map(|&i| all[i]).collect();
+            for fusion in [Fusion::Rrf { k: 60.0 }, Fusion::Convex { alpha: 0.6 }, Params::default().fusion] {
+                let a = fuse(&all, &admitted, &with(fusion));
+                let b = fuse(&without, &vec![true; without.len()], &with(fusion));
+                for (j, &i) in kept.iter().enumerate() {
+                    prop_assert_eq!(a.totals[i].to_bits(), b.totals[j].to_bits());
+                    prop_assert_eq!((a.bm25_rank[i], a.dense_rank[i]), (b.bm25_rank[j], b.dense_rank[j]));
+                }
+                prop_assert!(a.totals.iter().all(|t| t.is_finite()));
+            }
+        }
+    }
+}

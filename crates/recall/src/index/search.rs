@@ -181,7 +181,7 @@ impl Search<'_, '_> {
         Arm::merge(parts, n)
     }
 
-    /// Top n of each arm, and the neighbours of the better half of both: a question is often
+    /// Top n of each arm, and the neighbours of the best quarter of both: a question is often
     /// answered by the turn after the one that repeats its words.
     fn candidates(&self) -> Vec<Candidate> {
         let n = self.arm_size();
@@ -195,7 +195,7 @@ impl Search<'_, '_> {
         let mut best = Vec::new();
         for arm in [self.lexical_arm(n), self.dense_arm(n)] {
             let (admitted, masked) = arm.into_candidates();
-            best.extend_from_slice(&admitted[..admitted.len().min(n / 2)]);
+            best.extend_from_slice(&admitted[..admitted.len().min(n / 4)]);
             for c in admitted.into_iter().chain(masked) {
                 add(c, &mut out);
             }

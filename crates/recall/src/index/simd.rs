@@ -57,9 +57,9 @@ impl Kernel {
     }
 }
 
-/// Σ query·codes with the best kernel.
-pub(super) fn dot_query(query: &[i16], codes: &[i8]) -> i32 {
-    kernel().dot(query, codes)
+/// Σ wide·codes with the best kernel.
+pub(super) fn dot_wide(wide: &[i16], codes: &[i8]) -> i32 {
+    kernel().dot(wide, codes)
 }
 
 /// Σ a·b over 8-bit codes; the common part of slices of different lengths.

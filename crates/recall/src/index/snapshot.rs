@@ -13,7 +13,7 @@ use twox_hash::XxHash3_64;
 
 use super::{
     base::{ALIGN, HEADER_SPACE, Header, Part, SECTIONS, Section},
-    view::{Place, Postings, Terms, View},
+    view::{Place, Postings, Terms, View, source_key},
 };
 
 /// Writes beside `path`, syncs, renames. A lock file keeps two writers of one path apart, so that
@@ -83,9 +83,13 @@ fn write_file(path: &Path, header: &Header, views: &[View<'_>]) -> io::Result<()
             w.bytes(bytemuck::cast_slice(&v.codes[d * v.dim..(d + 1) * v.dim]))
         })
     })?;
-    out.part(Part::Places, |w| {
-        w.bytes(bytemuck::cast_slice(&rows.places(views)))
-    })?;
+    let places = rows.places(views);
+    let mut place_of = vec![u32::MAX; rows.order.len()];
+    for (i, place) in places.iter().enumerate() {
+        place_of[place.doc as usize] = i as u32;
+    }
+    out.part(Part::Places, |w| w.bytes(bytemuck::cast_slice(&places)))?;
+    out.part(Part::PlaceOf, |w| w.bytes(bytemuck::cast_slice(&place_of)))?;
     out.part(Part::Recency, |w| {
         w.bytes(bytemuck::cast_slice(&rows.recency(views)))
     })?;
@@ -146,9 +150,9 @@ impl Rows {
         let mut out = Vec::new();
         for (number, &(v, d)) in self.order.iter().enumerate() {
             let attrs = &views[usize::from(v)].attrs[d as usize];
-            if attrs.source != 0 {
+            if let Some(source) = source_key(attrs) {
                 out.push(Place {
-                    source: attrs.source,
+                    source,
                     position: attrs.position,
                     doc: number as u32,
                 });

@@ -100,3 +100,32 @@ impl<S: Score, T: PartialEq> TopK<S, T> {
         self.heap.into_sorted_vec()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_best_are_kept_in_order_whatever_the_order_of_offers(
+            scores in prop::collection::vec(0u8..6, 0..60),
+            k in 0usize..12,
+            turn in 0usize..60,
+        ) {
+            let mut offers: Vec<(f32, i64)> =
+                scores.iter().enumerate().map(|(i, &s)| (f32::from(s), i as i64)).collect();
+            let at = turn % offers.len().max(1);
+            offers.rotate_left(at);
+            let mut best = TopK::new(k);
+            for &(score, seq) in &offers {
+                best.push(score, seq, seq);
+            }
+            offers.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+            offers.truncate(k);
+            let got: Vec<(f32, i64)> = best.into_sorted().iter().map(|s| (s.score, s.item)).collect();
+            prop_assert_eq!(got, offers);
+        }
+    }
+}

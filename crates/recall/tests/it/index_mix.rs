@@ -85,7 +85,7 @@ fn answers(index: &Index, text: &str, vector: &[f32]) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(100))]
 
     #[test]
     fn base_delta_and_any_mix_give_the_same_answers(

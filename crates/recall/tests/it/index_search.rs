@@ -120,6 +120,68 @@ fn masked_hits_are_reported_and_take_no_place() {
 }
 
 #[test]
+fn one_index_is_searched_from_many_threads() {
+    fn shared<T: Send + Sync>(_: &T) {}
+    let index = index_of(&[Owned::new(1, "camping")]);
+    shared(&index);
+}
+
+#[test]
+fn a_smaller_pool_is_the_beginning_of_a_larger_one() {
+    let docs: Vec<Owned> = (0..300)
+        .map(|i| {
+            let text = ["camping trip", "camping", "a guitar trip", "pottery"][i as usize % 4];
+            Owned::new(i, text)
+                .placed(1 + i as u64 / 40, i as u32)
+                .with_vector(&[1.0, i as f32])
+        })
+        .collect();
+    let index = index_of(&docs);
+    let (levels, vector) = (everything(), padded(&[1.0, 90.0]));
+    let found = |pool| {
+        let query = Query {
+            text: "camping trip",
+            vector: Some(&vector),
+            levels: &levels,
+            pool,
+            judge: &admit_all,
+            params: Params::default(),
+        };
+        seqs(&index.search(&query).unwrap())
+    };
+    let whole = found(200);
+    assert_eq!(whole.len(), 200);
+    for pool in [1, 7, 50] {
+        assert_eq!(found(pool), whole[..pool]);
+    }
+}
+
+#[test]
+fn many_documents_at_one_place_stay_quick_and_the_last_one_counts() {
+    let mut docs: Vec<Owned> = (0..3000)
+        .map(|i| Owned::new(i, "silence").placed(7, 1))
+        .collect();
+    docs.push(Owned::new(5000, "pottery class").placed(7, 2));
+    docs.push(Owned::new(3000, "guitar").placed(7, 1));
+    let index = index_of(&docs);
+    let hits = ask(&index, "guitar", None);
+    // The neighbour of the class is the last one of its 3001 neighbours.
+    assert_eq!(seqs(&hits), [3000, 5000]);
+    let hits = ask(&index, "silence", None);
+    assert!(!seqs(&hits).contains(&5000));
+}
+
+#[test]
+fn neighbours_are_of_the_same_scope() {
+    let mut docs = [
+        Owned::new(1, "pottery").placed(7, 1),
+        Owned::new(2, "Tuesday").placed(7, 2),
+    ];
+    docs[1].attrs.scope = 99;
+    assert_eq!(seqs(&ask(&index_of(&docs), "pottery", None)), [1]);
+}
+
+#[test]
 fn removed_means_gone() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("index.bin");
