@@ -1,0 +1,210 @@
+//! Options of the commands on decisions and their outcomes.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use memrl::{CellType, Clearance, Timestamp};
+
+use super::read;
+
+/// `memrl recall`.
+#[derive(Debug, Args)]
+#[command(
+    allow_negative_numbers = true,
+    after_help = "Examples:\n  memrl recall \"How does Ann take her coffee?\" --scope user=ann\n  \
+        memrl recall \"deploy checklist\" --scope project=web --budget 500 --trajectory session-7\n\n\
+        Without --scope every scope is searched: this is the owner's own command line."
+)]
+pub struct Recall {
+    /// What the memory is needed for; `-` reads it from stdin
+    pub query: String,
+    /// Only what has this scope; may be repeated, all must fit
+    #[arg(long, value_name = "K=V", value_parser = read::pair)]
+    pub scope: Vec<(String, String)>,
+    /// A further scope to look in, as k=v or k=v,k=v, nearest first; may be repeated
+    #[arg(long, value_name = "K=V", requires = "scope")]
+    pub widen: Vec<String>,
+    /// Token budget of the answer [default: recall.budget_tokens]
+    #[arg(long, value_name = "N", value_parser = read::whole)]
+    pub budget: Option<u64>,
+    /// The policy, e.g. similarity, utility, baseline_v0, none [default: recall.policy]
+    #[arg(long, value_name = "NAME")]
+    pub policy: Option<String>,
+    /// At most this many candidates, 1 to 1000
+    #[arg(long, value_name = "N", value_parser = read::whole)]
+    pub limit: Option<u64>,
+    /// The session or task it belongs to: its decisions share one outcome
+    #[arg(long, value_name = "NAME")]
+    pub trajectory: Option<String>,
+    /// Do not repeat what this trajectory has been shown
+    #[arg(long, requires = "trajectory")]
+    pub skip_shown: bool,
+    /// A memory that the caller has already; may be repeated
+    #[arg(long, value_name = "ID")]
+    pub have: Vec<String>,
+    /// Only of this type; may be repeated
+    #[arg(long = "type", value_name = "TYPE", value_parser = read::kind)]
+    pub kind: Vec<CellType>,
+    /// The kind of task, for the log
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub task_type: String,
+    /// The most private level to be shown [default: recall.clearance]
+    #[arg(long, value_name = "LEVEL", value_parser = read::clearance)]
+    pub clearance: Option<Clearance>,
+    /// Randomise nothing in this decision
+    #[arg(long)]
+    pub no_explore: bool,
+    /// Also say what was left out, and why
+    #[arg(long)]
+    pub show_all: bool,
+}
+
+/// `memrl feedback`.
+#[derive(Debug, Args)]
+#[command(
+    allow_negative_numbers = true,
+    after_help = "Examples:\n  memrl feedback last --success true --tokens 812\n  \
+        memrl feedback last --useful 1a2b3c4d=1 --cited 1a2b3c4d\n  \
+        memrl feedback last --success 0 --correction \"She drinks tea now.\" --revise\n\n\
+        Reports add up; the same report twice is one; a report that contradicts an earlier one\n\
+        is stored and named, and counts only with --revise."
+)]
+pub struct Feedback {
+    /// The decision: its id, or last
+    pub decision: String,
+    /// How well the task went: 0 to 1, true or false
+    #[arg(long, value_name = "X", value_parser = read::success)]
+    pub success: Option<f64>,
+    /// An unsafe action happened (--unsafe=false takes it back, with --revise)
+    #[arg(
+        long = "unsafe",
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub unsafe_action: Option<bool>,
+    /// An outdated memory misled
+    #[arg(
+        long,
+        value_name = "BOOL",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true"
+    )]
+    pub stale: Option<bool>,
+    /// Tokens spent on the task
+    #[arg(long, value_name = "N")]
+    pub tokens: Option<i64>,
+    /// Time spent on the task, in milliseconds
+    #[arg(long, value_name = "N")]
+    pub latency_ms: Option<i64>,
+    /// What the user said instead
+    #[arg(long, value_name = "TEXT")]
+    pub correction: Option<String>,
+    /// How useful one memory was, 0 to 1; may be repeated
+    #[arg(long, value_name = "ID=X", value_parser = read::numbered)]
+    pub useful: Vec<(String, f64)>,
+    /// A memory that was out of date; may be repeated
+    #[arg(long, value_name = "ID")]
+    pub outdated: Vec<String>,
+    /// A memory that the answer cited; may be repeated
+    #[arg(long, value_name = "ID")]
+    pub cited: Vec<String>,
+    /// Any other number; may be repeated
+    #[arg(long, value_name = "NAME=X", value_parser = read::numbered)]
+    pub metric: Vec<(String, f64)>,
+    /// Who reports, e.g. user, tests
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub source: String,
+    /// No further report is expected
+    #[arg(long = "final")]
+    pub is_final: bool,
+    /// This corrects earlier reports: where they disagree, this one counts
+    #[arg(long)]
+    pub revise: bool,
+}
+
+/// `memrl why`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  memrl why last\n  memrl why last --all")]
+pub struct Why {
+    /// The decision: its id, or last
+    #[arg(default_value = "last")]
+    pub decision: String,
+    /// Every candidate, with its features
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `memrl reward`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  memrl reward recompute --spec bounded_v1")]
+pub struct Reward {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: RewardCommand,
+}
+
+/// What `memrl reward` does.
+#[derive(Debug, Subcommand)]
+pub enum RewardCommand {
+    /// List the specs in use
+    List,
+    /// Show the terms of a spec
+    Show {
+        /// Its name, or the path of a TOML file
+        spec: String,
+    },
+    /// Score the whole log again
+    Recompute {
+        /// The spec: a name, or the path of a TOML file
+        #[arg(long, value_name = "NAME|FILE")]
+        spec: String,
+    },
+}
+
+/// The format of an export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ExportFormat {
+    /// JSON Lines
+    Jsonl,
+    /// Parquet
+    Parquet,
+}
+
+/// `memrl export`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  memrl export --format parquet --out log/\n  \
+        memrl export --cells --out memories.jsonl"
+)]
+pub struct Export {
+    /// A directory for the tables of the log, or with --cells a file (`-` for stdout)
+    #[arg(long, value_name = "PATH")]
+    pub out: PathBuf,
+    /// The format of the log
+    #[arg(long, default_value = "jsonl", conflicts_with = "cells")]
+    pub format: ExportFormat,
+    /// Export the memories instead of the log, as JSON Lines that `memrl import` reads
+    #[arg(long)]
+    pub cells: bool,
+    /// With --cells: only of this scope
+    #[arg(long, value_name = "K=V", value_parser = read::pair, requires = "cells")]
+    pub scope: Vec<(String, String)>,
+    /// Made or written at this time or later
+    #[arg(long, value_name = "TIME", value_parser = read::time)]
+    pub from: Option<Timestamp>,
+    /// Made or written before this time
+    #[arg(long, value_name = "TIME", value_parser = read::time)]
+    pub to: Option<Timestamp>,
+    /// Only decisions of this policy
+    #[arg(long, value_name = "NAME", conflicts_with = "cells")]
+    pub policy: Option<String>,
+    /// Only decisions of this trajectory
+    #[arg(long, value_name = "NAME", conflicts_with = "cells")]
+    pub trajectory: Option<String>,
+    /// Leave the queries out
+    #[arg(long, conflicts_with = "cells")]
+    pub no_text: bool,
+}

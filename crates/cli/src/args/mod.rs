@@ -1,0 +1,143 @@
+//! The command line: commands, options and their help. Values are only read here; whether they
+//! make sense is the engine's business.
+
+mod cells;
+mod log;
+mod place;
+mod read;
+
+use std::path::PathBuf;
+
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+
+pub use cells::{Add, Get, Ids, List, New, Purge, Reasoned, Supersede, Update};
+pub use log::{Export, ExportFormat, Feedback, Recall, Reward, RewardCommand, Why};
+pub use place::{
+    Backup, Completions, Config, ConfigCommand, Doctor, Import, ImportFormat, Man, Restore,
+};
+
+/// A local-first memory engine for LLM agents that learns from outcomes what to recall.
+#[derive(Debug, Parser)]
+#[command(
+    name = "memrl",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = false,
+    after_help = "Results go to stdout, talk to stderr. Exit codes: 0 ok, 1 failure, 2 usage or input, \
+        3 access, 4 not found, 5 conflict, 6 storage, 7 embedder."
+)]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options of every command.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// Where the memory is [default: ~/.memrl]
+    #[arg(long, global = true, value_name = "DIR", env = "MEMRL_DATA_DIR", hide_env_values = true)]
+    pub data_dir: Option<PathBuf>,
+    /// Print results and errors as JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Print results, warnings and errors only
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: When,
+    /// Show no progress bars
+    #[arg(long, global = true)]
+    pub no_progress: bool,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum When {
+    /// On a terminal, unless `NO_COLOR` is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Create a memory
+    Init,
+    /// Write a memory, or many
+    Add(Add),
+    /// Show one memory
+    Get(Get),
+    /// List memories, the newest first
+    List(List),
+    /// Change a memory in place; its former state is kept
+    Update(Update),
+    /// Put a new memory in the place of an old one
+    Supersede(Supersede),
+    /// Forget memories: the content goes, the trace stays
+    Forget(Reasoned),
+    /// Destroy memories: no byte of them stays behind
+    Purge(Purge),
+    /// Doubt memories: they are shown only as "check before use"
+    Quarantine(Reasoned),
+    /// End the doubt
+    Release(Reasoned),
+    /// Show all states a memory has had
+    History(Ids),
+    /// Recall what helps with a query, under a token budget
+    Recall(Recall),
+    /// Say how it went, so that the next recall is better
+    Feedback(Feedback),
+    /// Tell the whole story of one decision
+    Why(Why),
+    /// List, show or apply reward specs
+    Reward(Reward),
+    /// Export the decision log, or the memories
+    Export(Export),
+    /// Import memories from JSON Lines, CSV or a memcell-rl database
+    Import(Import),
+    /// Count everything
+    Stats,
+    /// Check everything that can be wrong
+    Doctor(Doctor),
+    /// Copy the whole memory into one file
+    Backup(Backup),
+    /// Put a backup in place
+    Restore(Restore),
+    /// Show and change settings
+    Config(Config),
+    /// Print completions for a shell
+    Completions(Completions),
+    /// Print the manual page
+    Man(Man),
+}
+
+/// The names of all commands.
+pub fn subcommands() -> Vec<String> {
+    Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect()
+}
+
+/// The whole command line, for completions and manual pages.
+pub fn whole() -> clap::Command {
+    Cli::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        whole().debug_assert();
+    }
+}

@@ -1,0 +1,84 @@
+//! `memrl export`.
+
+use std::io::Write;
+
+use memrl::{DatasetQuery, ListRequest};
+use serde_json::json;
+
+use crate::args::{self, Global};
+use crate::cmd::cells::memories;
+use crate::fail::{Failure, Result};
+use crate::out::Out;
+use crate::{session, text};
+
+/// Exports the log as tables, or the memories as JSON Lines.
+pub fn run(global: &Global, args: args::Export, out: &mut Out) -> Result<u8> {
+    if args.cells { cells(global, &args, out) } else { log(global, args, out) }
+}
+
+fn log(global: &Global, args: args::Export, out: &mut Out) -> Result<u8> {
+    let memory = session::open(global, &[], out)?;
+    let query = DatasetQuery {
+        from: args.from,
+        to: args.to,
+        policy: args.policy,
+        trajectory: args.trajectory,
+        ..DatasetQuery::default()
+    };
+    let format = match args.format {
+        args::ExportFormat::Jsonl => memrl::ExportFormat::Jsonl,
+        args::ExportFormat::Parquet => memrl::ExportFormat::Parquet,
+    };
+    let mut progress = out.progress("exporting decisions", None);
+    let report =
+        memory.export_log(&args.out, format, &query, !args.no_text, &mut |n| progress.at(n))?;
+    drop(progress);
+    if out.is_json() {
+        out.json(&report)?;
+        return Ok(0);
+    }
+    for file in &report.files {
+        out.line(&file.display().to_string())?;
+    }
+    out.note(&format!(
+        "Exported {}, {} and {}",
+        text::count(report.decisions, "decision"),
+        text::count(report.decision_items, "candidate"),
+        text::count(report.rewards, "signal")
+    ));
+    Ok(0)
+}
+
+fn cells(global: &Global, args: &args::Export, out: &mut Out) -> Result<u8> {
+    let memory = session::open(global, &[], out)?;
+    let request = ListRequest {
+        scope: session::scope(&args.scope),
+        created_from: args.from,
+        created_to: args.to,
+        ..ListRequest::default()
+    };
+    if args.out.as_os_str() == "-" {
+        let written = memory.export_cells(out.writer(), &request).map_err(|e| match e {
+            memrl::Error::Io { source, .. } => Failure::output(&source),
+            other => other.into(),
+        })?;
+        out.note(&format!("Exported {}", memories(usize::try_from(written).unwrap_or(usize::MAX))));
+        return Ok(0);
+    }
+    // Beside its final name, so that a failed export leaves the former file alone.
+    let mut temporary = args.out.clone().into_os_string();
+    temporary.push(".part");
+    let temporary = std::path::PathBuf::from(temporary);
+    let file = std::fs::File::create(&temporary).map_err(|e| Failure::io(&temporary, e))?;
+    let mut writer = std::io::BufWriter::new(file);
+    let written = memory.export_cells(&mut writer, &request)?;
+    writer.flush().map_err(|e| Failure::io(&temporary, e))?;
+    std::fs::rename(&temporary, &args.out).map_err(|e| Failure::io(&args.out, e))?;
+    if out.is_json() {
+        out.json(&json!({"files": [args.out], "cells": written}))?;
+    } else {
+        out.line(&args.out.display().to_string())?;
+        out.note(&format!("Exported {}", memories(usize::try_from(written).unwrap_or(usize::MAX))));
+    }
+    Ok(0)
+}

@@ -1,0 +1,94 @@
+//! `memrl feedback`.
+
+use memrl::{CellId, Memory, Outcome, Verdict};
+
+use crate::args::{self, Global};
+use crate::fail::Result;
+use crate::out::Out;
+use crate::{session, text};
+
+/// Records an outcome; prints the rewards that it makes.
+pub fn run(global: &Global, args: args::Feedback, out: &mut Out) -> Result<u8> {
+    let memory = session::open(global, &[], out)?;
+    let decision = memory.decision_id(&args.decision)?;
+    let mut verdicts: Vec<Verdict> = Vec::new();
+    for (id, useful) in &args.useful {
+        let cell_id = cell_id(&memory, id)?;
+        verdicts.retain(|v| v.cell_id != cell_id);
+        verdicts.push(Verdict { cell_id, useful: *useful, stale: false });
+    }
+    for id in &args.outdated {
+        let cell_id = cell_id(&memory, id)?;
+        match verdicts.iter_mut().find(|v| v.cell_id == cell_id) {
+            Some(verdict) => verdict.stale = true,
+            None => verdicts.push(Verdict { cell_id, useful: 0.0, stale: true }),
+        }
+    }
+    let cited = args.cited.iter().map(|id| cell_id(&memory, id)).collect::<Result<Vec<_>>>()?;
+    let outcome = Outcome {
+        success: args.success,
+        unsafe_action: args.unsafe_action,
+        stale_memory_error: args.stale,
+        tokens_used: args.tokens,
+        latency_ms: args.latency_ms,
+        user_correction: args.correction,
+        verdicts,
+        cited,
+        metrics: args.metric.into_iter().collect(),
+        source: args.source,
+        is_final: args.is_final,
+        revise: args.revise,
+    };
+    let report = memory.feedback(decision, &outcome)?;
+    if out.is_json() {
+        out.json(&report)?;
+    } else {
+        for reward in &report.rewards {
+            let value = out.style.bold(&text::number(reward.value));
+            out.line(&format!("{:<14} {value}{}", reward.spec, terms(&reward.terms)))?;
+        }
+        if report.rewards.is_empty() {
+            out.note("No reward yet: the specs in use need --success.");
+        }
+        for (id, before, after) in &report.values {
+            out.line(&format!(
+                "m:{:<12} value {} → {}",
+                id.short(),
+                text::number(*before),
+                text::number(*after)
+            ))?;
+        }
+        let what = if report.repeated { "This was reported before:" } else { "Recorded:" };
+        let reports = text::count(report.merged.reports as u64, "report");
+        out.note(&format!("{what} {reports} on decision {}", report.decision_id));
+    }
+    for conflict in &report.merged.conflicts {
+        out.warn(&format!(
+            "{} {} was reported against {}, which counts; --revise makes a report count instead",
+            conflict.field,
+            text::number(conflict.reported),
+            text::number(conflict.kept)
+        ));
+    }
+    Ok(0)
+}
+
+/// A whole id as it is, so that a purged memory can still be judged; anything else is looked up.
+fn cell_id(memory: &Memory, text: &str) -> Result<CellId> {
+    match text.parse() {
+        Ok(id) => Ok(id),
+        Err(_) => Ok(memory.get(text)?.cell_id),
+    }
+}
+
+/// ` = success 1.0, tokens -0.07`.
+pub fn terms(terms: &[(String, f64)]) -> String {
+    if terms.is_empty() {
+        return String::new();
+    }
+    let parts = terms.iter().filter(|(_, v)| *v != 0.0).map(|(name, value)| {
+        let sign = if *value < 0.0 { "−" } else { "+" };
+        format!("{sign} {} {name}", text::number(value.abs()))
+    });
+    format!("   {}", parts.collect::<Vec<_>>().join(" "))
+}

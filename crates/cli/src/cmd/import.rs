@@ -1,0 +1,56 @@
+//! `memrl import`.
+
+use crate::args::{self, Global};
+use crate::cmd::cells::memories;
+use crate::fail::Result;
+use crate::out::Out;
+use crate::table::{Fit, Table};
+use crate::{session, text};
+
+/// Exit code when records were rejected: the others are stored.
+const REJECTED: u8 = 1;
+
+/// Imports a file; prints what was rejected.
+pub fn run(global: &Global, args: &args::Import, out: &mut Out) -> Result<u8> {
+    let format = args.format.map(|f| match f {
+        args::ImportFormat::Jsonl => memrl::ImportFormat::Jsonl,
+        args::ImportFormat::Csv => memrl::ImportFormat::Csv,
+        args::ImportFormat::Memcell => memrl::ImportFormat::Memcell,
+    });
+    // Before the memory is created: a misspelt file name should leave nothing behind.
+    std::fs::File::open(&args.file).map_err(|e| crate::fail::Failure::io(&args.file, e))?;
+    let memory = session::open(global, &[], out)?;
+    let scope = session::scope(&args.scope);
+    let mut progress = out.progress("importing", None);
+    let report =
+        memory.import(&args.file, format, &scope, args.dry_run, &mut |n| progress.at(n))?;
+    drop(progress);
+    let code = if report.rejected > 0 { REJECTED } else { 0 };
+    if out.is_json() {
+        out.json(&report)?;
+        return Ok(code);
+    }
+    if report.dry_run {
+        let good = report.read - report.rejected;
+        out.line(&format!("Would import {}; nothing was written", memories(good as usize)))?;
+    } else {
+        let known = match report.duplicates {
+            0 => String::new(),
+            n => format!(", {} already there", text::grouped(n)),
+        };
+        out.line(&format!("Imported {}{known}", memories(report.created as usize)))?;
+    }
+    if report.rejected > 0 {
+        out.warn(&format!("{} rejected", text::count(report.rejected, "record")));
+        let mut table = Table::new(&[("AT", Fit::Right), ("REASON", Fit::Cut(40))]);
+        for r in &report.rejections {
+            table.row([r.at.to_string(), text::one_line(&r.reason)]);
+        }
+        out.table(&table)?;
+        let more = report.rejected - report.rejections.len() as u64;
+        if more > 0 {
+            out.note(&format!("and {} more", text::grouped(more)));
+        }
+    }
+    Ok(code)
+}

@@ -1,0 +1,52 @@
+//! One function per command: each calls the engine and prints.
+
+mod add;
+mod backup;
+mod cells;
+mod config;
+mod doctor;
+mod explain;
+mod export;
+mod feedback;
+mod import;
+mod init;
+mod recall;
+mod rewards;
+mod shell;
+mod stats;
+mod why;
+
+use crate::args::{Cli, Command};
+use crate::fail::Result;
+use crate::out::Out;
+
+/// Runs a command; its exit code.
+pub fn run(cli: Cli, out: &mut Out) -> Result<u8> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Init => init::run(global, out),
+        Command::Add(args) => add::run(global, args, out),
+        Command::Get(args) => cells::get(global, &args, out),
+        Command::List(args) => cells::list(global, args, out),
+        Command::Update(args) => cells::update(global, args, out),
+        Command::Supersede(args) => cells::supersede(global, args, out),
+        Command::Forget(args) => cells::forget(global, &args, out),
+        Command::Purge(args) => cells::purge(global, &args, out),
+        Command::Quarantine(args) => cells::quarantine(global, &args, out),
+        Command::Release(args) => cells::release(global, &args, out),
+        Command::History(args) => cells::history(global, &args.id, out),
+        Command::Recall(args) => recall::run(global, args, out),
+        Command::Feedback(args) => feedback::run(global, args, out),
+        Command::Why(args) => why::run(global, &args, out),
+        Command::Reward(args) => rewards::run(global, &args.command, out),
+        Command::Export(args) => export::run(global, args, out),
+        Command::Import(args) => import::run(global, &args, out),
+        Command::Stats => stats::run(global, out),
+        Command::Doctor(args) => doctor::run(global, &args, out),
+        Command::Backup(args) => backup::backup(global, args.file, out),
+        Command::Restore(args) => backup::restore(global, &args, out),
+        Command::Config(args) => config::run(global, args.command, out),
+        Command::Completions(args) => shell::completions(args.shell, out),
+        Command::Man(args) => shell::man(args.out.as_deref(), out),
+    }
+}

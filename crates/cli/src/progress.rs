@@ -1,0 +1,54 @@
+//! Progress of what takes long: shown on a terminal only, and only once it has taken a while.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Nothing is shown of what is done sooner.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// See the module documentation.
+pub struct Progress {
+    bar: ProgressBar,
+    started: Instant,
+    shown: bool,
+    on: bool,
+}
+
+impl Progress {
+    /// A display that counts up to `total`, or just up.
+    pub fn new(on: bool, verb: &str, total: Option<u64>) -> Self {
+        let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
+        let template = match total {
+            Some(_) => "{msg} {wide_bar} {human_pos}/{human_len} {eta}",
+            None => "{spinner} {msg} {human_pos} {elapsed}",
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_message(verb.to_owned());
+        Self { bar, started: Instant::now(), shown: false, on }
+    }
+
+    /// Tells how far it is.
+    pub fn at(&mut self, position: u64) {
+        if self.on && !self.shown && self.started.elapsed() > PATIENCE {
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+            self.shown = true;
+        }
+        self.bar.set_position(position);
+    }
+
+    /// As [`Self::at`], of a total that is known only now, with what is being done.
+    pub fn of(&mut self, position: u64, total: u64, what: &str) {
+        self.bar.set_length(total);
+        self.bar.set_message(what.to_owned());
+        self.at(position);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
