@@ -99,6 +99,9 @@ impl Merged {
                         reported,
                         outcome_id: id,
                     });
+                    // The two reports cannot both be about the same course of events: what counts
+                    // stays as it is, costs included, until a revision says which is right.
+                    return;
                 }
             }
             (None, reported) => sum.success = reported,
@@ -199,6 +202,9 @@ mod tests {
         assert_eq!(m.outcome.success, Some(1.0));
         assert_eq!(m.conflicts.len(), 1);
         assert_eq!(m.conflicts[0].outcome_id, id(2));
+        let costly = Outcome { tokens_used: Some(9), ..no.clone() };
+        let m = Merged::of([(id(1), Timestamp(1), &yes), (id(2), Timestamp(2), &costly)]);
+        assert_eq!(m.outcome.tokens_used, None);
         let revised = Outcome { revise: true, ..no };
         let m = Merged::of([(id(1), Timestamp(1), &yes), (id(2), Timestamp(2), &revised)]);
         assert_eq!(m.outcome.success, Some(0.0));
