@@ -170,3 +170,35 @@ impl From<rusqlite::Error> for StoreError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_has_its_own_code() {
+        let conn = rusqlite::Connection::open_in_memory().unwrap();
+        conn.execute_batch("CREATE TABLE t (x); PRAGMA max_page_count = 3")
+            .unwrap();
+        let full = conn
+            .execute("INSERT INTO t VALUES (zeroblob(100000))", [])
+            .unwrap_err();
+        assert_eq!(StoreError::from(full).code(), Code::DiskFull);
+        let path = std::path::Path::new("x");
+        let full = StoreError::io(path, std::io::ErrorKind::StorageFull.into());
+        assert_eq!(full.code(), Code::DiskFull);
+        let denied = StoreError::io(path, std::io::ErrorKind::PermissionDenied.into());
+        assert_eq!(denied.code(), Code::ReadOnly);
+    }
+
+    #[test]
+    fn another_writer_is_busy_not_broken() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || rusqlite::Connection::open(dir.path().join("x")).unwrap();
+        let (one, two) = (open(), open());
+        two.busy_timeout(std::time::Duration::ZERO).unwrap();
+        one.execute_batch("BEGIN IMMEDIATE").unwrap();
+        let busy = two.execute_batch("BEGIN IMMEDIATE").unwrap_err();
+        assert_eq!(StoreError::from(busy).code(), Code::Busy);
+    }
+}

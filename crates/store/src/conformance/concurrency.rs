@@ -156,5 +156,5 @@ fn read_your_writes(store: &dyn Store) {
             assert_eq!(store.rows(&[seq]).unwrap()[0].cell.access_count, 1);
         }
     });
-    assert_eq!(store.change_seq().unwrap(), 100);
+    assert!(store.change_seq().unwrap() >= 100);
 }

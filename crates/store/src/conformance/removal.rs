@@ -22,6 +22,10 @@ pub(super) const CHECKS: &[Check] = &[
         a_purge_spares_what_others_said,
     ),
     (
+        "a_purge_of_what_was_forgotten_erases_no_more",
+        a_purge_of_what_was_forgotten_erases_no_more,
+    ),
+    (
         "a_purged_id_can_be_written_again",
         a_purged_id_can_be_written_again,
     ),
@@ -217,6 +221,16 @@ fn a_purge_spares_what_others_said(store: &dyn Store) {
             .cells
             .is_empty()
     );
+}
+
+fn a_purge_of_what_was_forgotten_erases_no_more(store: &dyn Store) {
+    store.insert(&[insert(cell(1, "quaxtown"))]).unwrap();
+    store.forget(cell_id(1), NOW).unwrap();
+    let mut asked = decision(1, "t", &[2]);
+    asked.query = "what was deleted?".into();
+    log(store, &asked);
+    let report = store.purge(&[cell_id(1)]).unwrap();
+    assert_eq!((report.cells.len(), report.log_texts_erased), (1, 0));
 }
 
 fn a_purged_id_can_be_written_again(store: &dyn Store) {

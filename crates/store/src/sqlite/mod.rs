@@ -74,6 +74,8 @@ impl SqliteStore {
         schema::check_version(schema::version(&full)?)?;
         let normal = open::connect(&path, Role::Normal)?;
         let upkeep = open::connect(&path, Role::Upkeep)?;
+        // Should nobody ever call `maintain`.
+        upkeep::shorten_log(&upkeep, &path)?;
         Ok(Self {
             dir: dir.to_owned(),
             path,
@@ -169,18 +171,18 @@ impl SqliteStore {
     fn read<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let reader = self.reader()?;
         let snapshot = reader.unchecked_transaction()?;
-        let value = work(&snapshot)?;
+        let done = work(&snapshot);
         drop(snapshot);
         self.give_back(reader);
-        Ok(value)
+        done
     }
 
     /// Runs a read of one statement, which is a snapshot by itself.
     fn read_one<T>(&self, work: impl FnOnce(&Connection) -> Result<T>) -> Result<T> {
         let reader = self.reader()?;
-        let value = work(&reader)?;
+        let done = work(&reader);
         self.give_back(reader);
-        Ok(value)
+        done
     }
 
     fn reader(&self) -> Result<Connection> {
@@ -192,9 +194,11 @@ impl SqliteStore {
         }
     }
 
-    /// A reader whose work failed is not given back: the next one gets a fresh connection.
+    /// A reader whose snapshot would not end is closed instead.
     fn give_back(&self, reader: Connection) {
-        self.pool().push(reader);
+        if reader.is_autocommit() {
+            self.pool().push(reader);
+        }
     }
 
     fn pool(&self) -> MutexGuard<'_, Vec<Connection>> {
@@ -406,10 +410,7 @@ impl Store for SqliteStore {
     }
 
     fn backup_to(&self, path: &Path) -> Result<()> {
-        let reader = self.reader()?;
-        backup::copy(&reader, path)?;
-        self.give_back(reader);
-        Ok(())
+        self.read_one(|c| backup::copy(c, path))
     }
 
     fn maintain(&self) -> Result<Maintained> {

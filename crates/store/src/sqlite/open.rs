@@ -54,7 +54,7 @@ pub(super) fn prepare(dir: &Path) -> Result<PathBuf> {
     if exists(&path)? {
         let found = check_header(&path)?;
         if found < schema::VERSION {
-            migrate(dir, &path, found)?;
+            migrate(dir, &path, found, schema::MIGRATIONS)?;
         }
     } else {
         create(dir, &path)?;
@@ -122,16 +122,17 @@ fn create(dir: &Path, path: &Path) -> Result<()> {
 }
 
 /// Copies the old file into the backup folder, then migrates it.
-fn migrate(dir: &Path, path: &Path, found: i64) -> Result<()> {
+fn migrate(dir: &Path, path: &Path, found: i64, migrations: &[&str]) -> Result<()> {
     let mut conn = connect(path, Role::Full)?;
+    // The log may know better than the header.
     let found = schema::version(&conn)?.max(found);
-    schema::check_version(found)?;
-    if found < schema::VERSION {
+    let wanted = migrations.len() as i64;
+    if found < wanted {
         let folder = backups(dir)?;
-        let copy = folder.join(format!("before-schema-{}.db", schema::VERSION));
+        let copy = folder.join(format!("before-schema-{wanted}.db"));
         remove_if_there(&copy)?;
         backup::copy(&conn, &copy)?;
-        schema::migrate(&mut conn, schema::MIGRATIONS)?;
+        schema::migrate(&mut conn, migrations)?;
     }
     // The header, not the log, is what the next program looks at first.
     conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
@@ -353,6 +354,29 @@ mod tests {
         ] {
             assert_eq!(network_kind(local), None);
         }
+    }
+
+    #[test]
+    fn an_older_database_is_copied_before_it_is_migrated() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = prepare(dir.path()).unwrap();
+        let next = [
+            schema::MIGRATIONS,
+            &["ALTER TABLE meta ADD COLUMN more INTEGER"],
+        ]
+        .concat();
+        migrate(dir.path(), &path, schema::VERSION, &next).unwrap();
+        // The header says so even to a program that does not read the log.
+        let newer = check_header(&path).unwrap_err();
+        assert!(matches!(newer, StoreError::NewerDatabase { .. }), "{newer}");
+        let copy = backups(dir.path())
+            .unwrap()
+            .join(format!("before-schema-{}.db", next.len()));
+        assert_eq!(check_header(&copy).unwrap(), schema::VERSION);
+        let old = Connection::open(copy).unwrap();
+        assert!(old.prepare("SELECT more FROM meta").is_err());
+        // Once is enough.
+        migrate(dir.path(), &path, schema::VERSION, &next).unwrap();
     }
 
     #[test]

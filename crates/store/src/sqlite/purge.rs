@@ -14,7 +14,7 @@ use rusqlite::{Connection, Transaction};
 
 use super::names::Names;
 use super::texts::{Traces, erase_contexts};
-use super::{Durability, SqliteStore, backup, cells, changes, open, upkeep};
+use super::{Durability, SqliteStore, backup, cells, changes, forget, open, upkeep};
 use crate::rows::{PurgeReport, Seq};
 use crate::{Result, StoreError};
 
@@ -145,7 +145,9 @@ fn with_descendants(tx: &Transaction<'_>, ids: &[CellId]) -> Result<Vec<(Seq, Ce
 
 /// Every text of a cell that somebody wrote.
 fn for_each_text(cell: &Cell, see: &mut dyn FnMut(&str)) {
-    see(&cell.content);
+    if cell.content != forget::DELETED {
+        see(&cell.content);
+    }
     if let Some(speaker) = &cell.speaker {
         see(speaker);
     }

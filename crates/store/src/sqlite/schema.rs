@@ -43,3 +43,32 @@ pub(super) fn migrate(conn: &mut Connection, migrations: &[&str]) -> Result<()> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tables(conn: &Connection) -> i64 {
+        let sql = "SELECT count(*) FROM sqlite_schema WHERE name IN ('one', 'two')";
+        conn.query_row(sql, [], |r| r.get(0)).unwrap()
+    }
+
+    #[test]
+    fn migrations_run_forward_once_and_each_as_a_whole() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        let (one, two) = (
+            "CREATE TABLE one (x) STRICT",
+            "CREATE TABLE one (x INTEGER) STRICT",
+        );
+        assert!(migrate(&mut conn, &[one]).is_err(), "STRICT wants types");
+        assert_eq!((version(&conn).unwrap(), tables(&conn)), (0, 0));
+        migrate(&mut conn, &[two]).unwrap();
+        migrate(&mut conn, &[two]).unwrap();
+        assert_eq!((version(&conn).unwrap(), tables(&conn)), (1, 1));
+        let broken = "CREATE TABLE two (x INTEGER) STRICT; INSERT INTO nowhere VALUES (1)";
+        assert!(migrate(&mut conn, &[two, broken]).is_err());
+        assert_eq!((version(&conn).unwrap(), tables(&conn)), (1, 1));
+        migrate(&mut conn, &[two, "CREATE TABLE two (x INTEGER) STRICT"]).unwrap();
+        assert_eq!((version(&conn).unwrap(), tables(&conn)), (2, 2));
+    }
+}

@@ -39,8 +39,8 @@ impl Traces {
         for word in text.split(|c: char| !c.is_alphanumeric()) {
             self.stems.extend(stems(word));
         }
-        // Shorter ones are in every text.
-        if text.chars().count() > 2 {
+        // Shorter ones are one word, and parts of many others.
+        if text.chars().count() >= LONG {
             self.wholes.insert(text);
         }
     }
@@ -49,16 +49,14 @@ impl Traces {
     pub(super) fn spare(&mut self, text: &str) {
         if !self.stems.is_empty() {
             let text = normal(text);
-            self.stems.retain(|stem| !text.contains(stem.as_str()));
+            self.stems.retain(|stem| !is_in(&text, stem));
         }
     }
 
     fn are_in(&self, text: &str) -> bool {
         let text = normal(text);
-        self.stems
-            .iter()
-            .chain(&self.wholes)
-            .any(|t| text.contains(t.as_str()))
+        self.wholes.iter().any(|w| text.contains(w.as_str()))
+            || self.stems.iter().any(|s| is_in(&text, s))
     }
 
     /// Erases every text of the log with such traces; returns how many there were.
@@ -84,6 +82,27 @@ impl Traces {
     }
 }
 
+/// From this length on a stem counts inside of words, too ("prequaxtown"); a shorter one is part
+/// of too many words that mean something else ("ann" of "planning").
+const LONG: usize = 5;
+
+fn is_in(text: &str, stem: &str) -> bool {
+    let length = stem.chars().count();
+    if length >= LONG || is_dense(stem) {
+        return text.contains(stem);
+    }
+    text.split(|c: char| !c.is_alphanumeric())
+        .any(|word| word.starts_with(stem) && word.chars().count() <= length + ENDING)
+}
+
+/// Whether there are characters of a script without spaces between words.
+fn is_dense(text: &str) -> bool {
+    text.chars().any(|c| c as u32 >= 0x2e80)
+}
+
+/// Letters that the ending of a word may have.
+const ENDING: usize = 3;
+
 /// Lower case, single spaces.
 fn normal(text: &str) -> String {
     text.to_lowercase()
@@ -97,12 +116,15 @@ fn normal(text: &str) -> String {
 /// scripts without spaces a "word" is a sentence, so there every three characters count.
 fn stems(word: &str) -> Vec<String> {
     let letters: Vec<char> = word.chars().collect();
-    let dense = letters.iter().any(|c| *c as u32 >= 0x2e80);
+    let dense = is_dense(word);
     match letters.len() {
         0 => Vec::new(),
         1 | 2 if !dense => Vec::new(),
         n if dense && n > 3 => letters.windows(3).map(|w| w.iter().collect()).collect(),
-        n => vec![letters[..n.min((n - n.min(3)).max(4))].iter().collect()],
+        n => {
+            let kept = n.saturating_sub(ENDING).max(4).min(n);
+            vec![letters[..kept].iter().collect()]
+        }
     }
 }
 
@@ -119,6 +141,10 @@ mod tests {
         assert!(traces.are_in("the  quaxtowns\nare green"));
         assert!(!traces.are_in("are the hills greener"));
         assert!(!traces.are_in("quax"));
+        let mut short = Traces::default();
+        short.add("Ann");
+        assert!(short.are_in("ask Ann's friend") && short.are_in("ANNE"));
+        assert!(!short.are_in("planning an annulment"));
     }
 
     #[test]

@@ -192,6 +192,14 @@ impl SqliteStore {
     }
 }
 
+/// Writes a log back that got out of hand, when a store is opened.
+pub(super) fn shorten_log(conn: &Connection, path: &Path) -> Result<()> {
+    if wal_size(path) >= 4 * open::WAL_LIMIT {
+        checkpoint(conn, "PASSIVE")?;
+    }
+    Ok(())
+}
+
 /// Writes the log back; whether all of it could be.
 pub(super) fn checkpoint(conn: &Connection, mode: &str) -> Result<bool> {
     let sql = format!("PRAGMA wal_checkpoint({mode})");

@@ -84,6 +84,29 @@ fn durable_writes_bound_the_log_without_maintenance() {
 }
 
 #[test]
+fn short_commands_that_never_maintain_do_not_pile_up_a_log() {
+    let dir = TempDir::new().unwrap();
+    let ids: Vec<_> = (0..200).collect();
+    let mut largest = 0;
+    for command in 0..8 {
+        let store = SqliteStore::open(dir.path()).unwrap();
+        for n in 0..120 {
+            let mut logged = decision(command * 120 + n, "t", &ids);
+            logged.context = Some("x".repeat(20_000));
+            store
+                .append_decision(&NewDecision {
+                    decision: &logged,
+                    seqs: &[],
+                })
+                .unwrap();
+        }
+        largest = largest.max(store.stats().unwrap().wal_bytes);
+    }
+    assert!(largest > 8_000_000, "{largest}");
+    assert!(largest < 32_000_000, "{largest}");
+}
+
+#[test]
 fn closing_leaves_everything_readable() {
     let dir = TempDir::new().unwrap();
     let store = SqliteStore::open(dir.path()).unwrap();
