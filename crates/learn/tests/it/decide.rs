@@ -198,6 +198,12 @@ fn hard_rules_win_over_any_policy() {
                     assert_eq!(item.p_include, Some(0.0));
                 }
             }
+            if mode == Mode::Suppress {
+                assert!(
+                    choice.left_out.is_sorted(),
+                    "refused in the order of the candidates"
+                );
+            }
             assert_eq!(items[9].reason, "deleted");
             assert_eq!(items[10].reason, "superseded");
         }

@@ -7,7 +7,7 @@ use memrl_learn::{
     explore::{ConfigError, Mixture, arms, holdout},
     policy::{Similarity, Utility},
 };
-use memrl_types::ExploreMode;
+use memrl_types::{ExploreMode, Mode};
 use proptest::prelude::*;
 
 use crate::support::{all_slates, cell_id, chi_square, close, constraint, fact, problem};
@@ -85,6 +85,7 @@ proptest! {
         prop_assert_eq!(seen, (0..candidates.len()).collect::<Vec<_>>());
         for (i, item) in choice.items.iter().enumerate() {
             prop_assert_eq!(item.selected, choice.slate.contains(&i));
+            prop_assert_eq!(item.selected, item.mode != Mode::Suppress);
             prop_assert_eq!(item.position.map(|p| choice.slate[p as usize]), item.selected.then_some(i));
             prop_assert!(!item.reason.is_empty() && item.score.is_finite());
             prop_assert!(!(item.held_out && (item.selected || item.critical)));
