@@ -82,6 +82,15 @@ fn run(size: usize, path: &Path) {
     }))
     .expect("searched");
     once("open and first lexical search", start, "");
+    let vector = Random(3).vector();
+    let start = Instant::now();
+    black_box(
+        Index::open(path)
+            .expect("opened")
+            .search(&query("w100 w900", &vector)),
+    )
+    .expect("searched");
+    once("open and first hybrid search", start, "");
     times("open", 50, || {
         drop(black_box(Index::open(path).expect("opened")));
     });

@@ -1,4 +1,4 @@
-//! Recall of evidence on LoCoMo conversations, for each way to fuse.
+//! Recall of evidence on `LoCoMo` conversations, for each way to fuse.
 //!
 //! Reads the data set's JSON from standard input:
 //! `zcat locomo.json.gz | cargo run --release -p memrl-recall --example locomo`.

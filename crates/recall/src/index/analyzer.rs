@@ -253,6 +253,17 @@ mod tests {
     }
 
     #[test]
+    fn stems_are_those_of_the_published_vocabulary() {
+        // From the sample on the page of the Snowball project about its English stemmer.
+        let words = "consign consisted consistency consistently consolation consoling conspire kneel \
+                     kneeling knightly knives knocking knots";
+        let stems = "consign consist consist consist consol consol conspir kneel kneel knight knive \
+                     knock knot";
+        let expected: Vec<&str> = stems.split_whitespace().collect();
+        assert_eq!(terms(words), expected);
+    }
+
+    #[test]
     fn identifiers_are_found_whole_and_by_their_parts() {
         assert_eq!(terms("max_retries"), ["max_retries", "max", "retri"]);
         assert_eq!(

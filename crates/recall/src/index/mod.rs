@@ -234,8 +234,9 @@ impl Index {
     }
 
     /// Writes base and delta as one new file: a temporary file beside it, synced, then renamed.
-    /// Several processes may do this at once; the last one wins. The index itself is unchanged;
-    /// open the file to get rid of the delta.
+    /// Several processes may do this at once; they wait for each other, and the last one wins. The
+    /// index itself is unchanged; open the file to get rid of the delta. Nothing of replaced or
+    /// removed documents is in the new file.
     pub fn write_snapshot(&self, path: &Path) -> Result<(), IndexError> {
         let header = Header::new(&self.model, self.dim, self.salt, self.upto);
         snapshot::write(path, &header, &self.views()).map_err(|source| IndexError::Io {
