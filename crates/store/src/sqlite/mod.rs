@@ -10,6 +10,7 @@ mod changes;
 mod edit;
 mod events;
 mod forget;
+mod header;
 mod list;
 mod log;
 mod log_read;
@@ -97,7 +98,7 @@ impl SqliteStore {
         if !path.exists() {
             return Err(StoreError::Missing(dir.display().to_string()));
         }
-        open::check_header(&path)?;
+        header::look(&path)?;
         let reader = open::connect_read_only(&path)?;
         let version = schema::version(&reader)?;
         schema::check_version(version)?;

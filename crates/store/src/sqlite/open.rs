@@ -1,14 +1,13 @@
 //! Opening a data directory: what is refused, how a database comes to be, and its settings.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
-use super::{backup, schema};
+use super::{backup, header, schema};
 use crate::{Result, StoreError};
 
 /// The database inside the data directory.
@@ -44,7 +43,7 @@ pub(super) fn prepare(dir: &Path) -> Result<PathBuf> {
     make_dir(dir)?;
     refuse_network(dir)?;
     let path = dir.join(DATABASE);
-    if exists(&path)? && check_header(&path)? == schema::VERSION {
+    if exists(&path)? && header::look(&path)? == Some(schema::VERSION) {
         return Ok(path);
     }
     let lock_path = dir.join(LOCK);
@@ -52,9 +51,8 @@ pub(super) fn prepare(dir: &Path) -> Result<PathBuf> {
     lock.lock().map_err(|e| StoreError::io(&lock_path, e))?;
     // Somebody else may have done the work while this process waited for the lock.
     if exists(&path)? {
-        let found = check_header(&path)?;
-        if found < schema::VERSION {
-            migrate(dir, &path, found, schema::MIGRATIONS)?;
+        if header::look(&path)? != Some(schema::VERSION) {
+            migrate(dir, &path, schema::MIGRATIONS)?;
         }
     } else {
         create(dir, &path)?;
@@ -64,38 +62,6 @@ pub(super) fn prepare(dir: &Path) -> Result<PathBuf> {
 
 fn exists(path: &Path) -> Result<bool> {
     path.try_exists().map_err(|e| StoreError::io(path, e))
-}
-
-/// Reads the header without SQLite, so that a file that is refused is not touched at all.
-/// Returns the schema version.
-pub(super) fn check_header(path: &Path) -> Result<i64> {
-    let mut header = [0u8; 100];
-    let mut file = File::open(path).map_err(|e| StoreError::io(path, e))?;
-    let mut filled = 0;
-    while filled < header.len() {
-        match file.read(&mut header[filled..]) {
-            Ok(0) => break,
-            Ok(n) => filled += n,
-            Err(e) => return Err(StoreError::io(path, e)),
-        }
-    }
-    let name = || path.display().to_string();
-    let magic = b"SQLite format 3\0";
-    if filled < header.len() && header[..filled.min(16)] == magic[..filled.min(16)] {
-        return Err(StoreError::Corrupt(format!(
-            "{} ends after {filled} bytes",
-            name()
-        )));
-    }
-    let field = |at: usize| {
-        i32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]])
-    };
-    if &header[..16] != magic || field(68) != schema::APPLICATION_ID {
-        return Err(StoreError::NotADatabase(name()));
-    }
-    let version = i64::from(field(60));
-    schema::check_version(version)?;
-    Ok(version)
 }
 
 /// Builds the database under another name and moves it into place, so that no half-made one is
@@ -121,13 +87,12 @@ fn create(dir: &Path, path: &Path) -> Result<()> {
     sync_dir(dir)
 }
 
-/// Copies the old file into the backup folder, then migrates it.
-fn migrate(dir: &Path, path: &Path, found: i64, migrations: &[&str]) -> Result<()> {
+/// Copies the old file into the backup folder, then migrates it; unless the log knows better than
+/// the header.
+fn migrate(dir: &Path, path: &Path, migrations: &[&str]) -> Result<()> {
     let mut conn = connect(path, Role::Full)?;
-    // The log may know better than the header.
-    let found = schema::version(&conn)?.max(found);
     let wanted = migrations.len() as i64;
-    if found < wanted {
+    if schema::version(&conn)? < wanted {
         let folder = backups(dir)?;
         let copy = folder.join(format!("before-schema-{wanted}.db"));
         remove_if_there(&copy)?;
@@ -160,9 +125,7 @@ pub(super) fn connect(path: &Path, role: Role) -> Result<Connection> {
 /// A connection that cannot write. A database on a medium that cannot be written at all is read
 /// as it is, provided that no log is waiting to be written back.
 pub(super) fn connect_read_only(path: &Path) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        | OpenFlags::SQLITE_OPEN_URI;
+    let flags = header::read_only();
     let conn = Connection::open_with_flags(path, flags)?;
     settings(&conn, Role::Reader)?;
     if conn
@@ -172,35 +135,16 @@ pub(super) fn connect_read_only(path: &Path) -> Result<Connection> {
         return Ok(conn);
     }
     drop(conn);
-    let wal = with_suffix(path, "-wal");
-    if fs::metadata(&wal).is_ok_and(|m| m.len() > 0) {
+    if has_log(path) {
         return Err(StoreError::ReadOnly(format!(
             "{} (its log has to be read first, and that)",
             path.display()
         )));
     }
-    let conn = Connection::open_with_flags(immutable_uri(path), flags)?;
+    let conn = Connection::open_with_flags(header::immutable_uri(path), flags)?;
     settings(&conn, Role::Reader)?;
     conn.query_row("SELECT count(*) FROM meta", [], |_| Ok(()))?;
     Ok(conn)
-}
-
-fn immutable_uri(path: &Path) -> String {
-    let mut uri = "file:".to_owned();
-    for byte in path.to_string_lossy().bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
-                uri.push(byte as char);
-            }
-            other => {
-                uri.push('%');
-                for digit in [other >> 4, other & 15] {
-                    uri.push(char::from_digit(digit.into(), 16).unwrap_or('0'));
-                }
-            }
-        }
-    }
-    uri + "?immutable=1"
 }
 
 fn flags() -> OpenFlags {
@@ -244,6 +188,11 @@ fn settings(conn: &Connection, role: Role) -> Result<()> {
         conn.pragma_update(None, "checkpoint_fullfsync", true)?;
     }
     Ok(())
+}
+
+/// Whether there is a write-ahead log with something in it.
+pub(super) fn has_log(path: &Path) -> bool {
+    fs::metadata(with_suffix(path, "-wal")).is_ok_and(|m| m.len() > 0)
 }
 
 /// The path with something after its name.
@@ -365,25 +314,17 @@ mod tests {
             &["ALTER TABLE meta ADD COLUMN more INTEGER"],
         ]
         .concat();
-        migrate(dir.path(), &path, schema::VERSION, &next).unwrap();
+        migrate(dir.path(), &path, &next).unwrap();
         // The header says so even to a program that does not read the log.
-        let newer = check_header(&path).unwrap_err();
+        let newer = header::look(&path).unwrap_err();
         assert!(matches!(newer, StoreError::NewerDatabase { .. }), "{newer}");
         let copy = backups(dir.path())
             .unwrap()
             .join(format!("before-schema-{}.db", next.len()));
-        assert_eq!(check_header(&copy).unwrap(), schema::VERSION);
+        assert_eq!(header::of_unused(&copy).unwrap(), schema::VERSION);
         let old = Connection::open(copy).unwrap();
         assert!(old.prepare("SELECT more FROM meta").is_err());
         // Once is enough.
-        migrate(dir.path(), &path, schema::VERSION, &next).unwrap();
-    }
-
-    #[test]
-    fn a_path_with_odd_characters_stays_one_path() {
-        assert_eq!(
-            immutable_uri(Path::new("/a b?c#d%/x.db")),
-            "file:/a%20b%3fc%23d%25/x.db?immutable=1"
-        );
+        migrate(dir.path(), &path, &next).unwrap();
     }
 }

@@ -14,7 +14,7 @@ use rusqlite::{Connection, Transaction};
 
 use super::names::Names;
 use super::texts::{Traces, erase_contexts};
-use super::{Durability, SqliteStore, backup, cells, changes, forget, open, upkeep};
+use super::{Durability, SqliteStore, backup, cells, changes, forget, header, open, upkeep};
 use crate::rows::{PurgeReport, Seq};
 use crate::{Result, StoreError};
 
@@ -212,7 +212,7 @@ fn delete_backups(folder: &Path) -> Result<u64> {
     for entry in entries {
         let path = entry.map_err(|e| StoreError::io(folder, e))?.path();
         let ours = matches!(
-            open::check_header(&path),
+            header::of_unused(&path),
             Ok(_) | Err(StoreError::NewerDatabase { .. })
         );
         if ours {

@@ -73,6 +73,15 @@ fn child() {
         }
         return;
     }
+    if job == "read" {
+        let answer = SqliteStore::open_read_only(Path::new(&dir))
+            .and_then(|store| store.get(cell_id(number)));
+        match answer {
+            Ok(row) => say(row.cell.cell_id),
+            Err(error) => say(error.code()),
+        }
+        return;
+    }
     let store = opened.unwrap();
     match job.as_str() {
         "write_for_ever" => write_for_ever(&store),

@@ -107,37 +107,66 @@ fn damage_is_reported() {
     }
 }
 
-/// A superuser may write everywhere; such a run goes on as somebody else.
 #[cfg(unix)]
-#[test]
-fn read_only_directory() {
+mod without_permission {
     use std::os::unix::fs::PermissionsExt;
     use std::os::unix::process::CommandExt;
-    let dir = TempDir::new().unwrap();
-    let set =
-        |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-    set(dir.path(), 0o755);
-    let (empty, data) = (dir.path().join("empty"), dir.path().join("data"));
-    fs::create_dir(&empty).unwrap();
-    drop(filled(&data));
-    for file in fs::read_dir(&data).unwrap() {
-        set(&file.unwrap().path(), 0o444);
+
+    use super::*;
+
+    fn set(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     }
-    let program = dir.path().join("tests");
-    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-    set(&program, 0o755);
-    for folder in [&empty, &data] {
+
+    /// What a process says that may not write to `folder` or its files. A superuser may write
+    /// everywhere; such a run goes on as somebody else.
+    fn answer(dir: &Path, job: &str, folder: &Path) -> Vec<String> {
+        set(dir, 0o755);
+        let program = dir.join("tests");
+        fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        set(&program, 0o755);
+        for file in fs::read_dir(folder).unwrap() {
+            set(&file.unwrap().path(), 0o444);
+        }
         set(folder, 0o555);
-        let mut command = crate::processes::job(&program, "open", folder, 0);
+        let mut command = crate::processes::job(&program, job, folder, 7);
         if fs::write(folder.join("probe"), "").is_ok() {
+            fs::remove_file(folder.join("probe")).unwrap();
             command.uid(65_534);
         }
         let output = command.output().unwrap();
-        let lines: Vec<_> = crate::processes::said(&output.stdout[..]).collect();
-        assert_eq!(lines, ["read_only"], "{}", folder.display());
         set(folder, 0o755);
+        crate::processes::said(&output.stdout[..]).collect()
     }
-    assert_eq!(StoreError::ReadOnly(String::new()).code(), Code::ReadOnly);
+
+    #[test]
+    fn read_only_directory() {
+        let dir = TempDir::new().unwrap();
+        let (empty, data) = (dir.path().join("empty"), dir.path().join("data"));
+        fs::create_dir(&empty).unwrap();
+        drop(filled(&data));
+        assert_eq!(answer(dir.path(), "open", &empty), ["read_only"]);
+        assert_eq!(answer(dir.path(), "open", &data), ["read_only"]);
+        assert_eq!(StoreError::ReadOnly(String::new()).code(), Code::ReadOnly);
+    }
+
+    #[test]
+    fn a_medium_that_cannot_be_written_is_read() {
+        let dir = TempDir::new().unwrap();
+        let data = dir.path().join("data");
+        fs::create_dir(&data).unwrap();
+        fs::write(data.join("memrl.db"), closed(dir.path())).unwrap();
+        assert_eq!(answer(dir.path(), "read", &data), [cell_id(7).to_string()]);
+        // Nor does it take the file without its log for the whole.
+        let with_log = dir.path().join("with log");
+        drop(filled(&with_log));
+        fs::remove_file(with_log.join("memrl.db-shm")).unwrap();
+        let found = answer(dir.path(), "read", &with_log);
+        assert!(
+            found == ["read_only"] || found == [cell_id(7).to_string()],
+            "{found:?}"
+        );
+    }
 }
 
 #[test]
