@@ -117,7 +117,7 @@ impl LiveIndex {
     /// a cold start is quick, seldom enough that the writing is a small share of the work.
     pub(crate) fn wants_snapshot(&self) -> bool {
         let index = self.read();
-        index.delta_len() > 2000.max(index.len() / 8)
+        index.delta_len() > 2000.max(index.len() / 32)
     }
 
     /// Writes the file and goes on from it. A lock file keeps processes from overwriting a newer

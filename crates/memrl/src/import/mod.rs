@@ -84,6 +84,8 @@ pub(crate) type Record = (u64, std::result::Result<NewCell, String>);
 
 /// Records per transaction: large enough to amortise the sync, small enough to show progress.
 const BATCH: usize = 1000;
+/// Records after which the index is moved from memory to its file.
+const CONSOLIDATE: u64 = 200_000;
 /// Rejections that are reported in detail.
 const DETAILS: usize = 100;
 
@@ -129,6 +131,10 @@ impl Memory {
             if batch.len() == BATCH {
                 self.import_batch(std::mem::take(&mut batch), &mut report)?;
                 progress(report.read);
+                // Bounds the memory that a large import takes: the index moves to its file.
+                if report.read.is_multiple_of(CONSOLIDATE) && !report.dry_run {
+                    self.maintain()?;
+                }
             }
             Ok(())
         };
