@@ -116,7 +116,18 @@ impl Memory {
         };
         let slate: Vec<CellId> = row.decision.slate().iter().map(|i| i.cell_id).collect();
         let at = merged.completed_at.unwrap_or(first.at);
-        let pieces = credit(&merged.outcome, &slate, merged.outcome.success, at);
+        let mut pieces = credit(&merged.outcome, &slate, merged.outcome.success, at);
+        if reports.len() > 1 {
+            // What an earlier report credited and the sum of all no longer does counts nothing.
+            for cell in &slate {
+                let nothing = memrl_learn::value::Evidence {
+                    mass: 0.0,
+                    y: 0.0,
+                    at,
+                };
+                pieces.entry(*cell).or_insert(nothing);
+            }
+        }
         if pieces.is_empty() {
             return Ok(Vec::new());
         }

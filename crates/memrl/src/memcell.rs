@@ -224,7 +224,8 @@ impl Memory {
             };
             let mut found: Vec<Found> = rows
                 .into_iter()
-                .map(|(row, _, candidate)| found_of(&row, candidate))
+                .enumerate()
+                .map(|(rank, (row, _, candidate))| found_of(&row, candidate, rank))
                 .collect();
             self.add_values(&mut found, now)?;
             let Some(mut made) = self.choose(&asked, &*policy, found, cells, now)? else {
@@ -407,7 +408,8 @@ fn memcell_tokens(content: &str) -> u32 {
     crate::TokenCounter::Chars4.count(content)
 }
 
-fn found_of(row: &CellRow, candidate: Candidate) -> Found {
+fn found_of(row: &CellRow, mut candidate: Candidate, rank: usize) -> Found {
+    candidate.rank = rank as u32;
     Found {
         seq: row.seq,
         version: row.cell.version,

@@ -83,6 +83,9 @@ impl Memory {
                 });
             }
         }
+        for (rank, f) in found.iter_mut().enumerate() {
+            f.candidate.rank = rank as u32;
+        }
         self.add_values(&mut found, now)?;
         Ok((found, cells))
     }

@@ -47,6 +47,23 @@ fn the_same_report_twice_is_one_report() {
 }
 
 #[test]
+fn a_later_citation_takes_back_what_the_first_guess_credited() {
+    let b = bed();
+    let r = decided(&b);
+    let ids: Vec<_> = r.selected.iter().map(|s| s.cell.cell_id).collect();
+    let shared = b.memory.feedback(r.decision_id, &success(1.0)).unwrap();
+    assert_eq!(shared.values.len(), 2, "nothing is known about who helped");
+    let cited = Outcome {
+        cited: vec![ids[0]],
+        ..Outcome::default()
+    };
+    let cited = b.memory.feedback(r.decision_id, &cited).unwrap();
+    let after = |id| cited.values.iter().find(|(c, ..)| *c == id).unwrap().2;
+    assert!(after(ids[0]) > 0.5);
+    assert!((after(ids[1]) - 0.5).abs() < 1e-12, "back to what it was");
+}
+
+#[test]
 fn a_contradiction_is_reported_and_a_revision_counts() {
     let b = bed();
     let id = decided(&b).decision_id;
