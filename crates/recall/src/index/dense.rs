@@ -7,6 +7,8 @@ use super::{eligible::Set, simd, vector::QueryVec, view::View};
 
 /// Records above which a second thread pays for its start.
 const THREADS_FROM: usize = 200_000;
+/// Records that are multiplied in one go.
+const BLOCK: usize = 64;
 /// Most threads of one scan; memory is the limit before that.
 const MAX_THREADS: usize = 4;
 
@@ -45,6 +47,24 @@ fn scan_on<P: Send>(
     let chunk = slots.div_ceil(threads).max(1);
     let kernel = simd::kernel();
     let work = |part: &mut P, from: usize, to: usize| {
+        if let Set::All(_) = set {
+            let mut products = [0i32; BLOCK];
+            for first in (from..to).step_by(BLOCK) {
+                let rows = first..(first + BLOCK).min(to);
+                let codes = view.codes.get(rows.start * view.dim..rows.end * view.dim);
+                let (Some(codes), Some(scales)) = (codes, view.scales.get(rows.clone())) else {
+                    return;
+                };
+                let products = &mut products[..rows.len()];
+                kernel.dot_rows(&query.codes, codes, products);
+                for ((doc, &product), &scale) in rows.zip(products.iter()).zip(scales) {
+                    if scale > 0.0 {
+                        offer(part, doc as u32, product as f32 * (query.scale * scale));
+                    }
+                }
+            }
+            return;
+        }
         for slot in from..to {
             let doc = set.doc(slot);
             if let Some((scale, codes)) = view.codes_of(doc) {

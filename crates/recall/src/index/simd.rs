@@ -57,6 +57,30 @@ impl Kernel {
     }
 }
 
+impl Kernel {
+    /// The dot product of the query with each row of a matrix of its width, into `out`. One call
+    /// for many rows lets the compiler put the product into the loop.
+    pub fn dot_rows(self, query: &[i16], matrix: &[i8], out: &mut [i32]) {
+        if query.is_empty() {
+            return out.fill(0);
+        }
+        match self {
+            Self::Portable => {
+                for (row, o) in matrix.chunks_exact(query.len()).zip(out) {
+                    *o = portable(query, row);
+                }
+            }
+            // SAFETY: the variant is only made by `available` after the check for AVX2.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => unsafe { x86::avx2_rows(query, matrix, out) },
+            // SAFETY: the variant is only made by `available` after the check for AVX-512 BW and
+            // VNNI; BW implies F.
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => unsafe { x86::avx512_rows(query, matrix, out) },
+        }
+    }
+}
+
 /// Σ wide·codes with the best kernel.
 pub(super) fn dot_wide(wide: &[i16], codes: &[i8]) -> i32 {
     kernel().dot(wide, codes)
@@ -84,7 +108,28 @@ mod x86 {
     use super::portable;
 
     /// # Safety
+    /// The processor must have AVX2. `query` must not be empty.
+    #[target_feature(enable = "avx2")]
+    pub(super) unsafe fn avx2_rows(query: &[i16], matrix: &[i8], out: &mut [i32]) {
+        for (row, o) in matrix.chunks_exact(query.len()).zip(out) {
+            // SAFETY: same requirement as this function's.
+            *o = unsafe { avx2(query, row) };
+        }
+    }
+
+    /// # Safety
+    /// The processor must have AVX-512 F, BW and VNNI. `query` must not be empty.
+    #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+    pub(super) unsafe fn avx512_rows(query: &[i16], matrix: &[i8], out: &mut [i32]) {
+        for (row, o) in matrix.chunks_exact(query.len()).zip(out) {
+            // SAFETY: same requirement as this function's.
+            *o = unsafe { avx512(query, row) };
+        }
+    }
+
+    /// # Safety
     /// The processor must have AVX2.
+    #[inline]
     #[target_feature(enable = "avx2")]
     pub(super) unsafe fn avx2(query: &[i16], codes: &[i8]) -> i32 {
         let n = query.len().min(codes.len());
@@ -113,6 +158,7 @@ mod x86 {
 
     /// # Safety
     /// The processor must have AVX-512 F, BW and VNNI.
+    #[inline]
     #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
     pub(super) unsafe fn avx512(query: &[i16], codes: &[i8]) -> i32 {
         let n = query.len().min(codes.len());
@@ -153,6 +199,21 @@ mod tests {
             for kernel in available() {
                 prop_assert_eq!(i64::from(kernel.dot(&query, &codes)), expected, "{:?}", kernel);
             }
+        }
+    }
+
+    #[test]
+    fn rows_of_a_matrix_are_multiplied_one_by_one() {
+        let query: Vec<i16> = (0..70).map(|i| i * 29 - 1000).collect();
+        let matrix: Vec<i8> = (0..70 * 5).map(|i| (i * 37 % 255 - 127) as i8).collect();
+        for kernel in available() {
+            let mut out = [0; 5];
+            kernel.dot_rows(&query, &matrix, &mut out);
+            for (row, o) in matrix.chunks(70).zip(out) {
+                assert_eq!(o, portable(&query, row), "{kernel:?}");
+            }
+            kernel.dot_rows(&[], &[], &mut out);
+            assert_eq!(out, [0; 5]);
         }
     }
 

@@ -22,7 +22,7 @@ pub(super) fn neighbours(search: &Search<'_, '_>, at: Address) -> [Option<(u32, 
     let Some((attrs, source)) = attrs.and_then(|a| Some((a, source_key(a)?))) else {
         return out;
     };
-    let mut here: Vec<(i64, Address)> = Vec::new();
+    let mut here: Vec<(i64, Address)> = Vec::with_capacity(2 * PER_PLACE);
     for (offset, found) in OFFSETS.into_iter().zip(&mut out) {
         let Some(position) = attrs.position.checked_add_signed(offset) else {
             continue;
