@@ -35,6 +35,14 @@ pub mod request {
         json!({"query": query, "scope": scope, "task_type": "bench", "budget_tokens": 2000, "k": 10})
     }
 
+    /// memrl's own `POST /v1/recall` with a budget of 2,000 tokens, in one scope or in all.
+    pub fn recall(query: &str, scope: Option<&Scope>) -> Value {
+        json!({
+            "query": query, "scope": scope.unwrap_or(&Scope::default()),
+            "all_scopes": scope.is_none(), "task_type": "bench", "budget_tokens": 2000,
+        })
+    }
+
     /// `POST /v1/cells/retrieve`.
     pub fn retrieve(query: &str, scope: &Scope, k: usize) -> Value {
         json!({"query": query, "scope": scope, "k": k})
@@ -72,8 +80,12 @@ impl Decided {
 /// What to measure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sequential {
-    /// How many of the corpus's cells to write first. 0 measures what is there already.
+    /// How many of the corpus's cells the server is measured with.
     pub cells: u64,
+    /// Whether they are there already; otherwise they are written first.
+    pub loaded: bool,
+    /// Whether memrl's own routes are measured, too.
+    pub native: bool,
     /// Measured requests per operation.
     pub requests: usize,
     /// Unmeasured requests before them.
@@ -86,6 +98,8 @@ impl Default for Sequential {
     fn default() -> Self {
         Self {
             cells: 10_000,
+            loaded: false,
+            native: false,
             requests: 200,
             warmup: 10,
             pid: None,
@@ -199,14 +213,14 @@ pub fn table(title: &str, stats: &[OperationStats]) -> Table {
     }
 }
 
-/// Loads the corpus and measures every operation, one request after the other on one kept-alive
+/// Loads the corpus (unless it is there) and measures every operation, one request after the other on one kept-alive
 /// connection: write, decide and retrieve in one user's scope (1 % of the cells) and in all,
 /// feedback, get, health. Refusals and failures are counted, not fatal.
 pub fn sequential(target: &Target, synth: &Synth, plan: &Sequential) -> Vec<OperationStats> {
     let mut client = Client::new(target.clone(), TIMEOUT);
     let mut ids = Vec::new();
     let mut loading = OperationStats::new("load");
-    for i in 0..plan.cells {
+    for i in 0..if plan.loaded { 0 } else { plan.cells } {
         let body = request::write(&synth.cell(i));
         let written = loading.time(|| client.post("/v1/cells/write", &body));
         ids.extend(
@@ -224,11 +238,25 @@ pub fn sequential(target: &Target, synth: &Synth, plan: &Sequential) -> Vec<Oper
     let pick = |n: usize| (n as u64).wrapping_mul(7919) % cells;
     let mut all = Vec::new();
     all.push(run.measure("write", |n, c| {
-        c.post(
+        let response = c.post(
             "/v1/cells/write",
             &request::write(&synth.cell(cells + n as u64)),
-        )
+        )?;
+        ids.extend(cell_id(&response));
+        Ok(response)
     }));
+    if plan.native {
+        for (name, scoped) in [("recall (1 % scope)", true), ("recall (all)", false)] {
+            all.push(run.measure(name, |n, c| {
+                let scope = Synth::scope(pick(n));
+                let scope = if scoped { Some(scope) } else { None };
+                c.post(
+                    "/v1/recall",
+                    &request::recall(&synth.query(pick(n)), scope.as_ref()),
+                )
+            }));
+        }
+    }
     let mut decided = Vec::new();
     for (name, scoped) in [("decide (1 % scope)", true), ("decide (all)", false)] {
         all.push(run.measure(name, |n, c| {
@@ -273,7 +301,9 @@ pub fn sequential(target: &Target, synth: &Synth, plan: &Sequential) -> Vec<Oper
         }));
     }
     all.push(run.measure("health", |_, c| c.get("/health")));
-    all.insert(0, loading);
+    if !plan.loaded {
+        all.insert(0, loading);
+    }
     all
 }
 

@@ -381,13 +381,15 @@ fn examples(asked: &[Vec<Asked>]) -> Vec<Example> {
     out.extend(all().find(|a| a.all).map(|a| example("success", a, shown(a))));
     out.extend(
         all()
-            .find(|a| !a.all && !a.answer.selected.is_empty())
+            .find(|a| !a.all && !a.held_out && !a.answer.selected.is_empty())
             .map(|a| example("failure", a, shown(a))),
     );
     // A hold-out that cost the success is the most telling one.
+    let told: Vec<String> = out.iter().map(|e: &Example| e.decision.clone()).collect();
+    let new = |a: &&Asked| a.held_out && !told.contains(&a.answer.decision.to_string());
     let held = all()
-        .find(|a| a.held_out && !a.all)
-        .or_else(|| all().find(|a| a.held_out));
+        .find(|a| new(a) && !a.all)
+        .or_else(|| all().find(new));
     if let Some(a) = held {
         let note = format!("{}; a cell of the slate was withheld at random", shown(a));
         out.push(example("hold-out", a, note));

@@ -4,7 +4,10 @@
 
 mod corpus;
 pub mod demo;
+pub mod load;
+mod process;
 pub mod recall;
+pub mod scale;
 
 use std::path::Path;
 
@@ -12,7 +15,9 @@ use crate::http_client::HttpError;
 use crate::read::LoadError;
 
 pub use demo::{DemoOptions, DemoReport, demo};
+pub use load::{LoadOptions, LoadReport, bench_load};
 pub use recall::{RecallOptions, bench_recall};
+pub use scale::{ScaleOptions, bench_scale};
 
 /// How far a run is.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -210,6 +210,7 @@ fn every_operation_is_measured_once_per_request() {
         requests: 12,
         warmup: 2,
         pid: Some(std::process::id()),
+        ..Sequential::default()
     };
     let stats = http_load::sequential(&serve(Fault::None), &synth, &plan);
     let counts: Vec<_> = stats
@@ -246,7 +247,7 @@ fn a_dead_server_is_errors_not_a_panic() {
         cells: 0,
         requests: 2,
         warmup: 0,
-        pid: None,
+        ..Sequential::default()
     };
     let stats = http_load::sequential(&target, &synth, &plan);
     assert!(stats.iter().all(|s: &OperationStats| s.millis.is_empty()));
