@@ -7,6 +7,15 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 /// Nothing is shown of what is done sooner.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+/// Of a known total.
+const BAR: &str = "{bar:20} {human_pos}/{human_len} {eta} {wide_msg}";
+/// Of an unknown one.
+const SPINNER: &str = "{spinner} {msg} {human_pos} {elapsed}";
+
+fn style(template: &str) -> ProgressStyle {
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
 /// See the module documentation.
 pub struct Progress {
     bar: ProgressBar,
@@ -19,15 +28,14 @@ impl Progress {
     /// A display that counts up to `total`, or just up.
     pub fn new(on: bool, verb: &str, total: Option<u64>) -> Self {
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
-        let template = match total {
-            Some(_) => "{msg} {wide_bar} {human_pos}/{human_len} {eta}",
-            None => "{spinner} {msg} {human_pos} {elapsed}",
-        };
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style);
-        }
+        bar.set_style(style(if total.is_some() { BAR } else { SPINNER }));
         bar.set_message(verb.to_owned());
         Self { bar, started: Instant::now(), shown: false, on }
+    }
+
+    /// Whether anybody can see it.
+    pub fn is_on(&self) -> bool {
+        self.on
     }
 
     /// Tells how far it is.
@@ -39,9 +47,12 @@ impl Progress {
         self.bar.set_position(position);
     }
 
-    /// As [`Self::at`], of a total that is known only now, with what is being done.
+    /// As [`Self::at`], of a total (0: unknown) that is known only now, with what is being done.
     pub fn of(&mut self, position: u64, total: u64, what: &str) {
-        self.bar.set_length(total);
+        if total > 0 && self.bar.length() != Some(total) {
+            self.bar.set_length(total);
+            self.bar.set_style(style(BAR));
+        }
         self.bar.set_message(what.to_owned());
         self.at(position);
     }

@@ -14,7 +14,9 @@ pub const DATABASE: &str = "memrl.db";
 
 /// Where the memory is: the option, the environment variable, else `~/.memrl`.
 pub fn data_dir(global: &Global) -> Result<PathBuf> {
-    let dir = match &global.data_dir {
+    let named = global.data_dir.clone();
+    let named = named.or_else(|| std::env::var_os("MEMRL_DATA_DIR").map(PathBuf::from));
+    let dir = match named {
         Some(dir) if dir.as_os_str().is_empty() => {
             return Err(Failure::hinted(
                 Code::InvalidInput,
@@ -22,7 +24,7 @@ pub fn data_dir(global: &Global) -> Result<PathBuf> {
                 "give --data-dir a directory, or unset MEMRL_DATA_DIR",
             ));
         }
-        Some(dir) => dir.clone(),
+        Some(dir) => dir,
         None => {
             let home = std::env::home_dir().filter(|h| !h.as_os_str().is_empty());
             home.ok_or_else(|| {

@@ -90,13 +90,6 @@ pub fn percent(share: f64) -> String {
     format!("{} %", number((share * 1e4).round() / 100.0))
 }
 
-/// Indents every line.
-pub fn indented(text: &str, by: usize) -> String {
-    let pad = " ".repeat(by);
-    let lines = text.trim_end().lines().map(|l| format!("{pad}{l}").trim_end().to_owned());
-    lines.collect::<Vec<_>>().join("\n")
-}
-
 /// Columns of the terminal; 80 where it does not say.
 pub fn terminal_width() -> usize {
     let (_, columns) = console::Term::stdout().size_checked().unwrap_or((24, 80));

@@ -1,6 +1,7 @@
 //! The command line: commands, options and their help. Values are only read here; whether they
 //! make sense is the engine's business.
 
+mod bench;
 mod cells;
 mod log;
 mod place;
@@ -10,10 +11,11 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
+pub use bench::{Bench, BenchCommand, BenchRecall, Demo};
 pub use cells::{Add, Get, Ids, List, New, Purge, Reasoned, Supersede, Update};
 pub use log::{Export, ExportFormat, Feedback, Recall, Reward, RewardCommand, Why};
 pub use place::{
-    Backup, Completions, Config, ConfigCommand, Doctor, Import, ImportFormat, Man, Restore,
+    Backup, Completions, Config, ConfigCommand, Doctor, Import, ImportFormat, Man, Restore, Serve,
 };
 
 /// A local-first memory engine for LLM agents that learns from outcomes what to recall.
@@ -41,8 +43,8 @@ pub struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Where the memory is [default: ~/.memrl]
-    #[arg(long, global = true, value_name = "DIR", env = "MEMRL_DATA_DIR", hide_env_values = true)]
+    /// Where the memory is [default: $MEMRL_DATA_DIR, else ~/.memrl]
+    #[arg(long, global = true, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
     /// Print results and errors as JSON
     #[arg(long, global = true)]
@@ -74,6 +76,8 @@ pub enum When {
 pub enum Command {
     /// Create a memory
     Init,
+    /// See memory decisions being made, explained and rewarded, on conversations
+    Demo(Demo),
     /// Write a memory, or many
     Add(Add),
     /// Show one memory
@@ -108,6 +112,8 @@ pub enum Command {
     Import(Import),
     /// Count everything
     Stats,
+    /// Serve HTTP, until Ctrl-C
+    Serve(Serve),
     /// Check everything that can be wrong
     Doctor(Doctor),
     /// Copy the whole memory into one file
@@ -116,6 +122,8 @@ pub enum Command {
     Restore(Restore),
     /// Show and change settings
     Config(Config),
+    /// Measure recall
+    Bench(Bench),
     /// Print completions for a shell
     Completions(Completions),
     /// Print the manual page

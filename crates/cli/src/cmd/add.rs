@@ -207,6 +207,6 @@ fn many(written: &[Written], out: &mut Out) -> Result<()> {
         0 => String::new(),
         n => format!(", {} already there", text::grouped(n)),
     };
-    out.note(&format!("Stored {}{note}", text::count(created, "memory").replace("memorys", "memories")));
+    out.note(&format!("Stored {}{note}", crate::cmd::cells::memories(created as usize)));
     Ok(())
 }

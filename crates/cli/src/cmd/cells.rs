@@ -277,8 +277,10 @@ pub fn purge(global: &Global, args: &Purge, out: &mut Out) -> Result<u8> {
 
 /// Asks on a terminal; elsewhere nobody can answer.
 fn confirm(cells: &[Cell], out: &mut Out) -> Result<()> {
-    let refusal =
-        || Failure::new(Code::NotConfirmed, format!("purging {} needs a confirmation", memories(cells.len())));
+    let refusal = || {
+        let message = format!("purging {} needs a confirmation", memories(cells.len()));
+        Failure::hinted(Code::NotConfirmed, message, "add --yes: this cannot be undone")
+    };
     if out.is_json() || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Err(refusal());
     }

@@ -51,12 +51,11 @@ pub fn run(global: &Global, args: args::Feedback, out: &mut Out) -> Result<u8> {
             out.note("No reward yet: the specs in use need --success.");
         }
         for (id, before, after) in &report.values {
-            out.line(&format!(
-                "m:{:<12} value {} → {}",
-                id.short(),
-                text::number(*before),
-                text::number(*after)
-            ))?;
+            let (before, after) = (text::number(*before), text::number(*after));
+            // Evidence ages while one waits: changes that nobody can see are not worth a line.
+            if before != after {
+                out.line(&format!("m:{:<12} value {before} → {after}", id.short()))?;
+            }
         }
         let what = if report.repeated { "This was reported before:" } else { "Recorded:" };
         let reports = text::count(report.merged.reports as u64, "report");

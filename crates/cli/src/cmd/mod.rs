@@ -2,8 +2,10 @@
 
 mod add;
 mod backup;
+mod bench;
 mod cells;
 mod config;
+mod demo;
 mod doctor;
 mod explain;
 mod export;
@@ -12,6 +14,7 @@ mod import;
 mod init;
 mod recall;
 mod rewards;
+mod serve;
 mod shell;
 mod stats;
 mod why;
@@ -25,6 +28,7 @@ pub fn run(cli: Cli, out: &mut Out) -> Result<u8> {
     let global = &cli.global;
     match cli.command {
         Command::Init => init::run(global, out),
+        Command::Demo(args) => demo::run(global, args, out),
         Command::Add(args) => add::run(global, args, out),
         Command::Get(args) => cells::get(global, &args, out),
         Command::List(args) => cells::list(global, args, out),
@@ -42,10 +46,12 @@ pub fn run(cli: Cli, out: &mut Out) -> Result<u8> {
         Command::Export(args) => export::run(global, args, out),
         Command::Import(args) => import::run(global, &args, out),
         Command::Stats => stats::run(global, out),
+        Command::Serve(args) => serve::run(global, &args, out),
         Command::Doctor(args) => doctor::run(global, &args, out),
         Command::Backup(args) => backup::backup(global, args.file, out),
         Command::Restore(args) => backup::restore(global, &args, out),
         Command::Config(args) => config::run(global, args.command, out),
+        Command::Bench(args) => bench::run(global, args.command, out),
         Command::Completions(args) => shell::completions(args.shell, out),
         Command::Man(args) => shell::man(args.out.as_deref(), out),
     }

@@ -8,8 +8,21 @@ use crate::fail::Result;
 use crate::out::Out;
 use crate::{session, text};
 
-/// Candidates that are told of without `--all`, besides those shown.
-const BEST_LEFT_OUT: usize = 5;
+/// How much of a story is told.
+#[derive(Debug, Clone, Copy)]
+pub struct Length {
+    /// Shown candidates.
+    pub shown: usize,
+    /// Candidates that were left out.
+    pub left_out: usize,
+    /// Whether features are named.
+    pub features: bool,
+}
+
+/// What was shown, and the best of what was left out.
+const USUAL: Length = Length { shown: usize::MAX, left_out: 5, features: false };
+/// Everything.
+const ALL: Length = Length { shown: usize::MAX, left_out: usize::MAX, features: true };
 /// Features named per candidate with `--all`.
 const FEATURES: usize = 6;
 
@@ -21,30 +34,37 @@ pub fn run(global: &Global, args: &args::Why, out: &mut Out) -> Result<u8> {
         out.json(&why)?;
         return Ok(0);
     }
-    print(&why, args.all, out)?;
+    print(&why, if args.all { ALL } else { USUAL }, out)?;
     Ok(0)
 }
 
-/// Prints a story; `all`: with every candidate and its features.
-pub fn print(why: &Why, all: bool, out: &mut Out) -> Result<()> {
+/// Prints a story.
+pub fn print(why: &Why, length: Length, out: &mut Out) -> Result<()> {
     question(why, out)?;
     probability(why, out)?;
     let (shown, others): (Vec<&WhyItem>, Vec<&WhyItem>) =
         why.items.iter().partition(|i| i.item.selected);
-    heading(out, &format!("Shown: {} of {} candidates", shown.len(), why.items.len()))?;
-    for (i, item) in shown.iter().enumerate() {
-        candidate(item, Some(i + 1), all, out)?;
+    let title = format!("Shown: {} of {} candidates", shown.len(), why.items.len());
+    heading(out, &(title + &cut(shown.len(), length.shown)))?;
+    for (i, item) in shown.iter().take(length.shown).enumerate() {
+        candidate(item, Some(i + 1), length.features, out)?;
     }
     if !others.is_empty() {
-        let told = if all { others.len() } else { BEST_LEFT_OUT.min(others.len()) };
-        let rest = others.len() - told;
-        let more = if rest > 0 { format!(" (best {told}; --all tells the other {rest})") } else { String::new() };
-        heading(out, &format!("Left out: {}{more}", others.len()))?;
-        for item in others.iter().take(told) {
-            candidate(item, None, all, out)?;
+        let title = format!("Left out: {}", others.len());
+        heading(out, &(title + &cut(others.len(), length.left_out)))?;
+        for item in others.iter().take(length.left_out) {
+            candidate(item, None, length.features, out)?;
         }
     }
     outcome(why, out)
+}
+
+/// Says how many are not told of.
+fn cut(all: usize, told: usize) -> String {
+    match all.saturating_sub(told) {
+        0 => String::new(),
+        rest => format!(" (the best {told}; --all tells the other {rest})"),
+    }
 }
 
 fn heading(out: &mut Out, line: &str) -> Result<()> {
@@ -121,7 +141,7 @@ fn probability(why: &Why, out: &mut Out) -> Result<()> {
     field(out, "probability", &format!("{} of exactly this slate", text::number(why.propensity)))
 }
 
-fn candidate(item: &WhyItem, place: Option<usize>, all: bool, out: &mut Out) -> Result<()> {
+fn candidate(item: &WhyItem, place: Option<usize>, features: bool, out: &mut Out) -> Result<()> {
     let i = &item.item;
     let place = place.map_or_else(|| "   -".to_owned(), |p| format!("{p:>3}."));
     let id = out.style.hint(&format!("m:{}", i.cell_id.short()));
@@ -151,7 +171,7 @@ fn candidate(item: &WhyItem, place: Option<usize>, all: bool, out: &mut Out) -> 
     if let Some(mask) = item.masked_now.filter(|_| i.selected) {
         out.line(&format!("      (would not be shown today: {})", mask.as_str()))?;
     }
-    if all && !item.named_features.is_empty() {
+    if features && !item.named_features.is_empty() {
         let features = item
             .named_features
             .iter()

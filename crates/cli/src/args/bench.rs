@@ -1,0 +1,69 @@
+//! Options of `memrl demo` and `memrl bench`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::read;
+
+/// `memrl demo`.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  memrl demo\n  memrl demo --data locomo.json.gz --budget 512")]
+pub struct Demo {
+    /// Conversations in LoCoMo's format, or questions in HotpotQA's (.jsonl); may be gzipped
+    /// [default: a small corpus of our own]
+    #[arg(long, value_name = "FILE")]
+    pub data: Option<PathBuf>,
+    /// Where to put the demo's memory; an earlier demo there is replaced [default: demo in the data
+    /// directory]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Token budget of each decision
+    #[arg(long, value_name = "N", value_parser = read::whole, default_value = "512")]
+    pub budget: u64,
+    /// A policy to compare; may be repeated [default: similarity, utility, baseline_v0, none]
+    #[arg(long, value_name = "NAME")]
+    pub policy: Vec<String>,
+    /// Seed of everything random
+    #[arg(long, value_name = "N", value_parser = read::whole, default_value = "1")]
+    pub seed: u64,
+}
+
+/// `memrl bench`.
+#[derive(Debug, Args)]
+pub struct Bench {
+    /// What to measure.
+    #[command(subcommand)]
+    pub command: BenchCommand,
+}
+
+/// What `memrl bench` measures.
+#[derive(Debug, Subcommand)]
+pub enum BenchCommand {
+    /// How much evidence the search finds, and how often all of it fits into a budget
+    Recall(BenchRecall),
+}
+
+/// `memrl bench recall`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  memrl bench recall --data locomo.json.gz --embedder static --budget 256 --budget 512 --json"
+)]
+pub struct BenchRecall {
+    /// Conversations in LoCoMo's format, or questions in HotpotQA's (.jsonl); may be gzipped
+    /// [default: a small corpus of our own]
+    #[arg(long, value_name = "FILE")]
+    pub data: Option<PathBuf>,
+    /// An embedder to measure, e.g. static or bert:FOLDER; may be repeated [default: static]
+    #[arg(long, value_name = "SPEC")]
+    pub embedder: Vec<String>,
+    /// A policy to measure; may be repeated [default: similarity, utility, baseline_v0]
+    #[arg(long, value_name = "NAME")]
+    pub policy: Vec<String>,
+    /// A token budget; may be repeated [default: 256, 512, 1024]
+    #[arg(long, value_name = "N", value_parser = read::page)]
+    pub budget: Vec<u32>,
+    /// Seed of everything random
+    #[arg(long, value_name = "N", value_parser = read::whole, default_value = "1")]
+    pub seed: u64,
+}

@@ -1,0 +1,10 @@
+//! The real binary, from outside.
+
+mod bad_input;
+mod documentation;
+mod formats;
+mod processes;
+mod purge;
+mod storage;
+mod support;
+mod words;
