@@ -336,10 +336,10 @@ pub struct PurgeReport {
     pub cells: Vec<CellId>,
     /// Their row numbers.
     pub seqs: Vec<Seq>,
-    /// Queries, contexts and corrections erased from the log.
+    /// Queries, contexts, corrections and payloads of events erased from the log.
     pub log_texts_erased: u64,
-    /// Earlier backups in the store's own backup folder that were deleted (and replaced by one
-    /// made after the purge).
+    /// Copies of the database in the data directory and its backup folder that were deleted (and
+    /// replaced by one made after the purge).
     pub backups_deleted: u64,
     /// Whether bytes may be left in the files because another process pins the write-ahead log;
     /// [`crate::Store::maintain`] finishes the job once it lets go.

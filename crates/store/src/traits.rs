@@ -140,7 +140,8 @@ pub trait Store: Send + Sync {
     /// The rewards of a decision: under one spec, or under all.
     fn rewards_of(&self, decision: DecisionId, spec: Option<&str>) -> Result<Vec<Reward>>;
 
-    /// Appends events. Payloads must not hold content of cells: a purge does not look there.
+    /// Appends events. A purge erases texts in payloads that give the content away; keys of
+    /// objects it does not touch.
     fn append_events(&self, events: &[Event]) -> Result<()>;
 
     /// Events, the newest first, after skipping `offset` of them.

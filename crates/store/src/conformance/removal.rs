@@ -25,6 +25,7 @@ pub(super) const CHECKS: &[Check] = &[
         "a_purge_of_what_was_forgotten_erases_no_more",
         a_purge_of_what_was_forgotten_erases_no_more,
     ),
+    ("a_purge_looks_into_events", a_purge_looks_into_events),
     (
         "a_purged_id_can_be_written_again",
         a_purged_id_can_be_written_again,
@@ -220,6 +221,23 @@ fn a_purge_spares_what_others_said(store: &dyn Store) {
             .unwrap()
             .cells
             .is_empty()
+    );
+}
+
+fn a_purge_looks_into_events(store: &dyn Store) {
+    store
+        .insert(&[insert(cell(1, "quaxtown")), insert(cell(2, "harmless"))])
+        .unwrap();
+    let mut told = event(1, memrl_types::EventKind::RetrieveCells, &[1], None);
+    told.payload =
+        json!({"query": "to Quaxtown", "k": 8, "more": ["harmless", {"why": "quaxtown!"}]});
+    let other = event(2, memrl_types::EventKind::WriteCell, &[2], None);
+    store.append_events(&[told.clone(), other.clone()]).unwrap();
+    assert_eq!(store.purge(&[cell_id(1)]).unwrap().log_texts_erased, 1);
+    told.payload = json!({"query": "[erased]", "k": 8, "more": ["harmless", {"why": "[erased]"}]});
+    assert_eq!(
+        store.events(&EventFilter::default(), 9, 0).unwrap(),
+        [other, told]
     );
 }
 

@@ -2,8 +2,10 @@
 
 use memrl_types::{CellId, DecisionId, Event, EventId, EventKind, Timestamp};
 use rusqlite::{Connection, Transaction, params_from_iter};
+use serde_json::Value;
 
 use super::list::Conditions;
+use super::texts::Traces;
 use super::{cells, edit};
 use crate::rows::EventFilter;
 use crate::{Result, StoreError};
@@ -35,6 +37,51 @@ pub(super) fn append(tx: &Transaction<'_>, events: &[Event]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What is left of a text in a payload.
+const ERASED: &str = "[erased]";
+
+/// Erases texts with traces of a purged content from the payloads; returns how many payloads
+/// there were.
+pub(super) fn redact(tx: &Transaction<'_>, traces: &Traces) -> Result<u64> {
+    let mut redacted = Vec::new();
+    let mut statement = tx.prepare_cached("SELECT seq, payload FROM events")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let payload: String = row.get(1)?;
+        let mut payload: Value = cells::from_json(&payload)?;
+        if redact_value(&mut payload, traces) {
+            redacted.push((row.get::<_, i64>(0)?, payload));
+        }
+    }
+    let mut update = tx.prepare_cached("UPDATE events SET payload = ?2 WHERE seq = ?1")?;
+    for (seq, payload) in &redacted {
+        update.execute((seq, edit::to_json("payload", payload)?))?;
+    }
+    Ok(redacted.len() as u64)
+}
+
+fn redact_value(value: &mut Value, traces: &Traces) -> bool {
+    let mut any = false;
+    match value {
+        Value::String(text) if traces.are_in(text) => {
+            ERASED.clone_into(text);
+            any = true;
+        }
+        Value::Array(items) => {
+            for item in items {
+                any |= redact_value(item, traces);
+            }
+        }
+        Value::Object(map) => {
+            for item in map.values_mut() {
+                any |= redact_value(item, traces);
+            }
+        }
+        Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+    any
 }
 
 /// See [`crate::Store::events`].

@@ -73,6 +73,7 @@ impl SqliteStore {
         let full = open::connect(&path, Role::Full)?;
         // The header may be older than the log of another process.
         schema::check_version(schema::version(&full)?)?;
+        open::ensure_wal(dir, &full)?;
         let normal = open::connect(&path, Role::Normal)?;
         let upkeep = open::connect(&path, Role::Upkeep)?;
         // Should nobody ever call `maintain`.

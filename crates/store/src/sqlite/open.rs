@@ -46,9 +46,7 @@ pub(super) fn prepare(dir: &Path) -> Result<PathBuf> {
     if exists(&path)? && header::look(&path)? == Some(schema::VERSION) {
         return Ok(path);
     }
-    let lock_path = dir.join(LOCK);
-    let lock = create_private(&lock_path, false)?;
-    lock.lock().map_err(|e| StoreError::io(&lock_path, e))?;
+    let _held = lock(dir)?;
     // Somebody else may have done the work while this process waited for the lock.
     if exists(&path)? {
         if header::look(&path)? != Some(schema::VERSION) {
@@ -76,8 +74,7 @@ fn create(dir: &Path, path: &Path) -> Result<()> {
     conn.pragma_update(None, "page_size", 4096)?;
     conn.pragma_update(None, "synchronous", "FULL")?;
     schema::migrate(&mut conn, schema::MIGRATIONS)?;
-    // Written into the header: every later connection finds it on.
-    conn.query_row("PRAGMA journal_mode = WAL", [], |_| Ok(()))?;
+    use_wal(&conn)?;
     conn.close().map_err(|(_, e)| e)?;
     sync(&draft)?;
     fs::rename(&draft, path).map_err(|e| StoreError::io(path, e))?;
@@ -85,6 +82,35 @@ fn create(dir: &Path, path: &Path) -> Result<()> {
         remove_if_there(&with_suffix(&draft, suffix))?;
     }
     sync_dir(dir)
+}
+
+/// The lock of the data directory, held until it is dropped.
+fn lock(dir: &Path) -> Result<File> {
+    let path = dir.join(LOCK);
+    let file = create_private(&path, false)?;
+    file.lock().map_err(|e| StoreError::io(&path, e))?;
+    Ok(file)
+}
+
+/// Makes sure that the write-ahead log is on: a restored backup is a plain file without one.
+pub(super) fn ensure_wal(dir: &Path, conn: &Connection) -> Result<()> {
+    let mode: String = conn.query_row("PRAGMA journal_mode", [], |r| r.get(0))?;
+    if mode == "wal" {
+        return Ok(());
+    }
+    let _held = lock(dir)?;
+    use_wal(conn)
+}
+
+/// Turns the write-ahead log on. That is noted in the file: every later connection finds it on.
+fn use_wal(conn: &Connection) -> Result<()> {
+    let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |r| r.get(0))?;
+    if mode == "wal" {
+        return Ok(());
+    }
+    Err(StoreError::Sqlite(format!(
+        "the journal mode is {mode}, not wal"
+    )))
 }
 
 /// Copies the old file into the backup folder, then migrates it; unless the log knows better than

@@ -14,7 +14,9 @@ use rusqlite::{Connection, Transaction};
 
 use super::names::Names;
 use super::texts::{Traces, erase_contexts};
-use super::{Durability, SqliteStore, backup, cells, changes, forget, header, open, upkeep};
+use super::{
+    Durability, SqliteStore, backup, cells, changes, events, forget, header, open, upkeep,
+};
 use crate::rows::{PurgeReport, Seq};
 use crate::{Result, StoreError};
 
@@ -48,11 +50,15 @@ impl SqliteStore {
         Ok(clean)
     }
 
-    /// Deletes the store's own backups, which hold the content, and makes a new one instead.
+    /// Deletes the copies of the database in the data directory and its backup folder, which hold
+    /// the content, and makes a new backup instead.
     fn replace_backups(&self) -> Result<u64> {
-        let folder = self.dir.join(open::BACKUPS);
-        let deleted = delete_backups(&folder)?;
+        let mut deleted = 0;
+        for folder in [&self.dir, &self.dir.join(open::BACKUPS)] {
+            deleted += delete_copies(folder, &self.path)?;
+        }
         if deleted > 0 {
+            let folder = open::backups(&self.dir)?;
             let upkeep = self.upkeep()?;
             let number = changes::change_seq(&upkeep)?;
             backup::copy(&upkeep, &folder.join(format!("after-purge-{number}.db")))?;
@@ -102,6 +108,7 @@ fn remove_rows(tx: &Transaction<'_>, names: &Names, ids: &[CellId]) -> Result<Pu
     }
     spare_living(tx, names, &mut traces)?;
     report.log_texts_erased += traces.erase(tx)?;
+    report.log_texts_erased += events::redact(tx, &traces)?;
     tx.execute(
         "DELETE FROM scopes WHERE NOT EXISTS (SELECT 1 FROM cells WHERE scope = scopes.id) \
          AND id NOT IN (SELECT scope FROM decisions)",
@@ -201,8 +208,9 @@ fn delete(tx: &Transaction<'_>, seq: Seq, id: CellId) -> Result<()> {
     changes::record(tx, seq)
 }
 
-/// Deletes every database of ours in the folder; other files are left alone.
-fn delete_backups(folder: &Path) -> Result<u64> {
+/// Deletes every database of ours in the folder, except the one in use; other files are left
+/// alone.
+fn delete_copies(folder: &Path, in_use: &Path) -> Result<u64> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(0),
@@ -211,6 +219,9 @@ fn delete_backups(folder: &Path) -> Result<u64> {
     let mut deleted = 0;
     for entry in entries {
         let path = entry.map_err(|e| StoreError::io(folder, e))?.path();
+        if path == in_use || !path.is_file() {
+            continue;
+        }
         let ours = matches!(
             header::of_unused(&path),
             Ok(_) | Err(StoreError::NewerDatabase { .. })

@@ -53,7 +53,8 @@ impl Traces {
         }
     }
 
-    fn are_in(&self, text: &str) -> bool {
+    /// Whether a text gives the content away.
+    pub(super) fn are_in(&self, text: &str) -> bool {
         let text = normal(text);
         self.wholes.iter().any(|w| text.contains(w.as_str()))
             || self.stems.iter().any(|s| is_in(&text, s))

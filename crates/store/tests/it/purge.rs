@@ -135,7 +135,10 @@ fn fill(store: &SqliteStore) {
         .append_outcome(outcome_id(1), decision_id(1), NOW, &report)
         .unwrap();
     store
-        .append_events(&[event(1, EventKind::WriteCell, &[1], Some(1))])
+        .append_events(&[memrl_types::Event {
+            payload: json!({"query": SECRET}),
+            ..event(1, EventKind::RetrieveCells, &[1], Some(1))
+        }])
         .unwrap();
 }
 
@@ -148,6 +151,9 @@ fn purged_means_gone_from_every_file() {
     fs::create_dir(&backups).unwrap();
     store.backup_to(&backups.join("nightly.db")).unwrap();
     fs::write(backups.join("notes.txt"), "not ours").unwrap();
+    store
+        .backup_to(&dir.path().join("memrl.db.before-restore-1"))
+        .unwrap();
     // Another process of ours, idle, must not keep anything alive.
     let idle = SqliteStore::open(dir.path()).unwrap();
     assert_eq!(idle.get(cell_id(1)).unwrap().cell.content, SECOND);
@@ -159,9 +165,9 @@ fn purged_means_gone_from_every_file() {
     let report = store.purge(&[cell_id(1), cell_id(2)]).unwrap();
     assert_eq!(report.cells.len(), 2);
     assert!(!report.pending);
-    assert_eq!(report.backups_deleted, 1);
-    // Query and context of 1, query of 2, the correction.
-    assert_eq!(report.log_texts_erased, 4);
+    assert_eq!(report.backups_deleted, 2);
+    // Query and context of 1, query of 2, the correction, the event.
+    assert_eq!(report.log_texts_erased, 5);
     assert_eq!(traces(dir.path()), [""; 0]);
     // What is not the secret is still there.
     assert_eq!(
