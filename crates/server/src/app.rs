@@ -57,14 +57,16 @@ pub fn router(app: Arc<App>) -> Router {
         let group: Arc<[&'static Route]> = group.into();
         router = router.route(
             path,
-            axum::routing::any(move |params: Result<RawPathParams, RawPathParamsRejection>, request: Request| {
-                // A segment that is not UTF-8 names nothing.
-                let id = params
-                    .ok()
-                    .and_then(|p| p.iter().next().map(|(_, v)| v.to_owned()))
-                    .unwrap_or_default();
-                dispatch(Arc::clone(&app), Arc::clone(&group), id, request)
-            }),
+            axum::routing::any(
+                move |params: Result<RawPathParams, RawPathParamsRejection>, request: Request| {
+                    // A segment that is not UTF-8 names nothing.
+                    let id = params
+                        .ok()
+                        .and_then(|p| p.iter().next().map(|(_, v)| v.to_owned()))
+                        .unwrap_or_default();
+                    dispatch(Arc::clone(&app), Arc::clone(&group), id, request)
+                },
+            ),
         );
     }
     router.fallback(move |request: Request| no_route(Arc::clone(&app), request))
@@ -88,7 +90,10 @@ async fn dispatch(
     }
     let started = Instant::now();
     let path = request.uri().path();
-    let failure = match app.guard.check(request.headers(), request.uri(), request.version(), false) {
+    let failure = match app
+        .guard
+        .check(request.headers(), request.uri(), request.version(), false)
+    {
         Err(failure) => failure,
         // `GET /v1/cells/write` asks for the cell called "write".
         Ok(()) if is_cell_path(path) && matches!(wanted, "GET" | "PATCH" | "DELETE") => {
@@ -110,14 +115,18 @@ async fn dispatch(
 }
 
 fn is_cell_path(path: &str) -> bool {
-    path.strip_prefix("/v1/cells/").is_some_and(|rest| !rest.contains('/'))
+    path.strip_prefix("/v1/cells/")
+        .is_some_and(|rest| !rest.contains('/'))
 }
 
 /// Unknown paths; with a slash too many they are led to the right one.
 async fn no_route(app: Arc<App>, request: Request) -> Response {
     let started = Instant::now();
     let uri = request.uri();
-    let reply = match app.guard.check(request.headers(), uri, request.version(), false) {
+    let reply = match app
+        .guard
+        .check(request.headers(), uri, request.version(), false)
+    {
         Err(failure) => failure.into_reply(),
         Ok(()) => {
             let bare = uri.path().trim_end_matches('/');
@@ -137,9 +146,17 @@ async fn no_route(app: Arc<App>, request: Request) -> Response {
 async fn answer(app: Arc<App>, route: &'static Route, id: String, request: Request) -> Response {
     let started = Instant::now();
     let running = app.metrics.start();
-    let limit = if route.slow { app.timeout * 20 } else { app.timeout };
-    let guarded =
-        app.guard.check(request.headers(), request.uri(), request.version(), route.open);
+    let limit = if route.slow {
+        app.timeout * 20
+    } else {
+        app.timeout
+    };
+    let guarded = app.guard.check(
+        request.headers(),
+        request.uri(),
+        request.version(),
+        route.open,
+    );
     let reply = match guarded {
         Err(failure) => failure.into_reply(),
         Ok(()) => match tokio::time::timeout(limit, run(&app, route, id, request)).await {
@@ -156,12 +173,19 @@ async fn answer(app: Arc<App>, route: &'static Route, id: String, request: Reque
         Payload::Stream(produce) => {
             // An error before the first byte is still an error with a status.
             match crate::stream::start(produce, limit).await {
-                Ok(body) => (Reply { body: Payload::Whole(bytes::Bytes::new()), ..reply }, Some(body)),
+                Ok(body) => (
+                    Reply {
+                        body: Payload::Whole(bytes::Bytes::new()),
+                        ..reply
+                    },
+                    Some(body),
+                ),
                 Err(failure) => (failure.into_reply(), None),
             }
         }
     };
-    app.metrics.record(Some(route), reply.status, started.elapsed());
+    app.metrics
+        .record(Some(route), reply.status, started.elapsed());
     drop(running);
     finish(reply, first)
 }
@@ -191,7 +215,11 @@ async fn run(app: &Arc<App>, route: &'static Route, id: String, request: Request
         Err(_) => Failure::new(Code::Internal, "the request met a fault of memrl's"),
     };
     if failure.code().info().status >= 500 {
-        eprintln!("memrl: {route:?}: {} ({})", failure.message(), failure.code());
+        eprintln!(
+            "memrl: {route:?}: {} ({})",
+            failure.message(),
+            failure.code()
+        );
     }
     failure.into_reply()
 }
@@ -202,8 +230,11 @@ async fn read_body(
     max: usize,
 ) -> Result<bytes::Bytes, Failure> {
     let too_large = || {
-        Failure::new(Code::BodyTooLarge, format!("the body is larger than {max} bytes"))
-            .header("connection", "close")
+        Failure::new(
+            Code::BodyTooLarge,
+            format!("the body is larger than {max} bytes"),
+        )
+        .header("connection", "close")
     };
     let declared = headers
         .get(header::CONTENT_LENGTH)
@@ -213,7 +244,9 @@ async fn read_body(
         return Err(too_large());
     }
     // What failed is either the limit or the connection, and then nobody reads the answer.
-    axum::body::to_bytes(body, max).await.map_err(|_| too_large())
+    axum::body::to_bytes(body, max)
+        .await
+        .map_err(|_| too_large())
 }
 
 fn finish(reply: Reply, stream: Option<Body>) -> Response {
@@ -227,7 +260,10 @@ fn finish(reply: Reply, stream: Option<Body>) -> Response {
         StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(reply.media));
-    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    headers.insert(
+        "x-content-type-options",
+        HeaderValue::from_static("nosniff"),
+    );
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     for (name, value) in reply.headers {
         if let Ok(value) = HeaderValue::from_str(&value) {

@@ -22,12 +22,17 @@ pub(crate) struct Guard {
 /// Whether an address is reachable from this machine only.
 pub(crate) fn is_loopback(host: &str) -> bool {
     let host = bare(host);
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.to_canonical().is_loopback())
+    host == "localhost"
+        || host
+            .parse::<IpAddr>()
+            .is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 /// Lower case, without brackets and the final dot.
 fn bare(host: &str) -> String {
-    host.trim_matches(['[', ']']).trim_end_matches('.').to_ascii_lowercase()
+    host.trim_matches(['[', ']'])
+        .trim_end_matches('.')
+        .to_ascii_lowercase()
 }
 
 /// `name:port` without the port.
@@ -87,25 +92,37 @@ impl Guard {
             || name == self.bound
             || (self.any_address && name.parse::<IpAddr>().is_ok())
             || self.allowed.iter().any(|a| a == name || a == "*");
-        if known { Ok(()) } else { Err(foreign(header, name)) }
+        if known {
+            Ok(())
+        } else {
+            Err(foreign(header, name))
+        }
     }
 }
 
 fn foreign(header: &str, name: &str) -> Failure {
     let name: String = name.chars().take(100).collect();
-    Failure::new(Code::ForbiddenHost, format!("{header} {name:?} is not one of this server's"))
+    Failure::new(
+        Code::ForbiddenHost,
+        format!("{header} {name:?} is not one of this server's"),
+    )
 }
 
 fn authorised(token: &str, header: Option<&HeaderValue>) -> Result<(), Failure> {
     let given = header.map(HeaderValue::as_bytes).and_then(|v| {
         let (scheme, rest) = v.split_at_checked(7)?;
-        scheme.eq_ignore_ascii_case(b"bearer ").then_some(rest.trim_ascii())
+        scheme
+            .eq_ignore_ascii_case(b"bearer ")
+            .then_some(rest.trim_ascii())
     });
     match given {
         Some(given) if same(token.as_bytes(), given) => Ok(()),
         given => {
-            let message =
-                if given.is_some() { "the token is wrong" } else { "a token is required" };
+            let message = if given.is_some() {
+                "the token is wrong"
+            } else {
+                "a token is required"
+            };
             Err(Failure::new(Code::Unauthorized, message)
                 .header("www-authenticate", "Bearer realm=\"memrl\""))
         }
@@ -131,18 +148,38 @@ mod tests {
             headers.insert(*name, value.parse().unwrap());
         }
         guard
-            .check(&headers, &Uri::from_static("/health"), Version::HTTP_11, false)
+            .check(
+                &headers,
+                &Uri::from_static("/health"),
+                Version::HTTP_11,
+                false,
+            )
             .map_err(|f| f.code())
     }
 
     #[test]
     fn a_rebound_name_is_refused() {
         let guard = Guard::new("127.0.0.1", &["box.lan".into()], None);
-        for host in ["127.0.0.1:7077", "localhost:7077", "[::1]:7077", "LOCALHOST", "box.lan:80"] {
+        for host in [
+            "127.0.0.1:7077",
+            "localhost:7077",
+            "[::1]:7077",
+            "LOCALHOST",
+            "box.lan:80",
+        ] {
             assert_eq!(check(&guard, &[("host", host)]), Ok(()), "{host}");
         }
-        for host in ["evil.example", "127.0.0.1.evil.example:7077", "10.0.0.5:7077", ""] {
-            assert_eq!(check(&guard, &[("host", host)]), Err(Code::ForbiddenHost), "{host}");
+        for host in [
+            "evil.example",
+            "127.0.0.1.evil.example:7077",
+            "10.0.0.5:7077",
+            "",
+        ] {
+            assert_eq!(
+                check(&guard, &[("host", host)]),
+                Err(Code::ForbiddenHost),
+                "{host}"
+            );
         }
         assert_eq!(check(&guard, &[]), Err(Code::ForbiddenHost));
     }
@@ -152,7 +189,12 @@ mod tests {
         let guard = Guard::new("127.0.0.1", &[], None);
         let with = |origin| check(&guard, &[("host", "localhost"), ("origin", origin)]);
         assert_eq!(with("http://localhost:3000"), Ok(()));
-        for origin in ["https://evil.example", "null", "file://", "http://localhost.evil.example"] {
+        for origin in [
+            "https://evil.example",
+            "null",
+            "file://",
+            "http://localhost.evil.example",
+        ] {
             assert_eq!(with(origin), Err(Code::ForbiddenHost), "{origin}");
         }
     }
@@ -161,7 +203,10 @@ mod tests {
     fn a_literal_address_is_ours_only_when_bound_to_all() {
         let all = Guard::new("0.0.0.0", &[], None);
         assert_eq!(check(&all, &[("host", "192.168.1.5:7077")]), Ok(()));
-        assert_eq!(check(&all, &[("host", "nas.lan:7077")]), Err(Code::ForbiddenHost));
+        assert_eq!(
+            check(&all, &[("host", "nas.lan:7077")]),
+            Err(Code::ForbiddenHost)
+        );
     }
 
     #[test]
@@ -170,18 +215,40 @@ mod tests {
         let with = |auth| check(&guard, &[("host", "localhost"), ("authorization", auth)]);
         assert_eq!(with("Bearer abcdef"), Ok(()));
         assert_eq!(with("bearer abcdef"), Ok(()));
-        for auth in ["Bearer abcde", "Bearer abcdefg", "Bearer ", "Basic abcdef", "abcdef"] {
+        for auth in [
+            "Bearer abcde",
+            "Bearer abcdefg",
+            "Bearer ",
+            "Basic abcdef",
+            "abcdef",
+        ] {
             assert_eq!(with(auth), Err(Code::Unauthorized), "{auth}");
         }
-        assert_eq!(check(&guard, &[("host", "localhost")]), Err(Code::Unauthorized));
+        assert_eq!(
+            check(&guard, &[("host", "localhost")]),
+            Err(Code::Unauthorized)
+        );
     }
 
     #[test]
     fn loopback_is_what_only_this_machine_reaches() {
-        for host in ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost", "::ffff:127.0.0.1"] {
+        for host in [
+            "127.0.0.1",
+            "127.9.9.9",
+            "::1",
+            "[::1]",
+            "localhost",
+            "::ffff:127.0.0.1",
+        ] {
             assert!(is_loopback(host), "{host}");
         }
-        for host in ["0.0.0.0", "::", "10.0.0.1", "example.org", "localhost.example.org"] {
+        for host in [
+            "0.0.0.0",
+            "::",
+            "10.0.0.1",
+            "example.org",
+            "localhost.example.org",
+        ] {
             assert!(!is_loopback(host), "{host}");
         }
     }

@@ -35,7 +35,14 @@ impl Fault {
             "json_invalid" => Code::MalformedJson,
             _ => Code::InvalidInput,
         };
-        Self { kind, loc, msg: msg.into(), input: echo(input), ctx: None, code }
+        Self {
+            kind,
+            loc,
+            msg: msg.into(),
+            input: echo(input),
+            ctx: None,
+            code,
+        }
     }
 
     /// With pydantic's `ctx`.
@@ -73,7 +80,10 @@ impl std::fmt::Display for Fault {
             .loc
             .iter()
             .skip(1)
-            .map(|part| part.as_str().map_or_else(|| part.to_string(), str::to_owned))
+            .map(|part| {
+                part.as_str()
+                    .map_or_else(|| part.to_string(), str::to_owned)
+            })
             .collect();
         write!(f, "{}: {}", place.join("."), self.msg)
     }
@@ -102,11 +112,21 @@ pub(crate) struct Bad {
 }
 
 fn bad<T>(kind: &'static str, msg: impl Into<String>) -> Result<T, Bad> {
-    Err(Bad { kind, msg: msg.into(), ctx: None, inner: Vec::new() })
+    Err(Bad {
+        kind,
+        msg: msg.into(),
+        ctx: None,
+        inner: Vec::new(),
+    })
 }
 
 fn bad_with<T>(kind: &'static str, msg: impl Into<String>, ctx: Value) -> Result<T, Bad> {
-    Err(Bad { kind, msg: msg.into(), ctx: Some(ctx), inner: Vec::new() })
+    Err(Bad {
+        kind,
+        msg: msg.into(),
+        ctx: Some(ctx),
+        inner: Vec::new(),
+    })
 }
 
 /// The fields of one JSON object.
@@ -123,7 +143,11 @@ impl<'a> Fields<'a> {
         map: &'a Map<String, Value>,
         faults: &'a RefCell<Vec<Fault>>,
     ) -> Self {
-        Self { map, loc: vec![root.into()], faults }
+        Self {
+            map,
+            loc: vec![root.into()],
+            faults,
+        }
     }
 
     /// Whether the field is there and not null.
@@ -163,7 +187,12 @@ impl<'a> Fields<'a> {
         let Some(value) = self.map.get(name) else {
             return absent.unwrap_or_else(|| {
                 let whole = Value::Object(self.map.clone());
-                self.push(Fault::at(self.at(name), "missing", "Field required", &whole));
+                self.push(Fault::at(
+                    self.at(name),
+                    "missing",
+                    "Field required",
+                    &whole,
+                ));
                 T::default()
             });
         };
@@ -183,18 +212,31 @@ impl<'a> Fields<'a> {
         name: &str,
         coerce: impl FnOnce(&Value) -> Result<T, Bad>,
     ) -> Option<T> {
-        self.read(name, Some(None), |v| if v.is_null() { Ok(None) } else { coerce(v).map(Some) })
+        self.read(name, Some(None), |v| {
+            if v.is_null() {
+                Ok(None)
+            } else {
+                coerce(v).map(Some)
+            }
+        })
     }
 
     /// The fields of an object inside, when there is one.
     pub(crate) fn nested(&self, name: &str) -> Option<Self> {
         match self.map.get(name) {
             None | Some(Value::Null) => None,
-            Some(Value::Object(map)) => {
-                Some(Self { map, loc: self.at(name), faults: self.faults })
-            }
+            Some(Value::Object(map)) => Some(Self {
+                map,
+                loc: self.at(name),
+                faults: self.faults,
+            }),
             Some(other) => {
-                self.push(Fault::at(self.at(name), "model_attributes_type", NOT_AN_OBJECT, other));
+                self.push(Fault::at(
+                    self.at(name),
+                    "model_attributes_type",
+                    NOT_AN_OBJECT,
+                    other,
+                ));
                 None
             }
         }
@@ -244,15 +286,24 @@ pub(crate) fn name<T: Copy>(
     all: &[T],
     as_str: impl Fn(T) -> &'static str,
 ) -> Result<T, Bad> {
-    let found = value.as_str().and_then(|s| all.iter().copied().find(|v| as_str(*v) == s));
+    let found = value
+        .as_str()
+        .and_then(|s| all.iter().copied().find(|v| as_str(*v) == s));
     if let Some(found) = found {
         return Ok(found);
     }
     let mut names: Vec<String> = all.iter().map(|v| format!("'{}'", as_str(*v))).collect();
     let last = names.pop().unwrap_or_default();
-    let expected =
-        if names.is_empty() { last } else { format!("{} or {last}", names.join(", ")) };
-    bad_with("enum", format!("Input should be {expected}"), json!({"expected": expected}))
+    let expected = if names.is_empty() {
+        last
+    } else {
+        format!("{} or {last}", names.join(", "))
+    };
+    bad_with(
+        "enum",
+        format!("Input should be {expected}"),
+        json!({"expected": expected}),
+    )
 }
 
 /// A number: also as text, `true` is 1. Must be finite.
@@ -271,7 +322,11 @@ pub(crate) fn float(value: &Value) -> Result<f64, Bad> {
         },
         _ => return bad("float_type", "Input should be a valid number"),
     };
-    if x.is_finite() { Ok(x) } else { bad("finite_number", "Input should be a finite number") }
+    if x.is_finite() {
+        Ok(x)
+    } else {
+        bad("finite_number", "Input should be a finite number")
+    }
 }
 
 /// A number in [0, 1].
@@ -319,7 +374,11 @@ fn int(value: &Value) -> Result<i128, Bad> {
             let s = s.trim();
             // "450.0" is an integer here, "450.5" and "1e3" are not.
             let digits = s.split_once('.').map_or(s, |(whole, zeros)| {
-                if !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') { whole } else { s }
+                if !zeros.is_empty() && zeros.bytes().all(|b| b == b'0') {
+                    whole
+                } else {
+                    s
+                }
             });
             digits.parse().or_else(|_| {
                 bad(
@@ -375,7 +434,12 @@ pub(crate) fn boolean(value: &Value) -> Result<bool, Bad> {
         _ => return bad("bool_type", "Input should be a valid boolean"),
     };
     found.map_or_else(
-        || bad("bool_parsing", "Input should be a valid boolean, unable to interpret input"),
+        || {
+            bad(
+                "bool_parsing",
+                "Input should be a valid boolean, unable to interpret input",
+            )
+        },
         Ok,
     )
 }
@@ -385,9 +449,8 @@ const WATERSHED: f64 = 2e10;
 
 /// A time: text with or without zone (converted; none means UTC), or epoch seconds.
 pub(crate) fn time(value: &Value) -> Result<Timestamp, Bad> {
-    let epoch = |x: f64| {
-        Timestamp::from_epoch_seconds(if x.abs() > WATERSHED { x / 1e3 } else { x })
-    };
+    let epoch =
+        |x: f64| Timestamp::from_epoch_seconds(if x.abs() > WATERSHED { x / 1e3 } else { x });
     let found = match value {
         Value::String(s) => match s.trim().parse::<f64>() {
             Ok(x) => epoch(x),
@@ -440,7 +503,10 @@ mod tests {
         let kind = |r: Result<i64, Bad>| r.err().unwrap().kind;
         assert_eq!(kind(int_in(&json!(1.5), 0, 9)), "int_from_float");
         assert_eq!(kind(int_in(&json!("1.5"), 0, 9)), "int_parsing");
-        assert_eq!(kind(int_in(&json!(9_223_372_036_854_775_808_u64), 0, 9)), "less_than_equal");
+        assert_eq!(
+            kind(int_in(&json!(9_223_372_036_854_775_808_u64), 0, 9)),
+            "less_than_equal"
+        );
         assert_eq!(kind(int_in(&json!(-1), 0, 9)), "greater_than_equal");
         assert_eq!(float(&json!("NaN")).err().unwrap().kind, "finite_number");
     }
@@ -448,10 +514,19 @@ mod tests {
     #[test]
     fn times_are_converted_and_epochs_read() {
         let t = |v: Value| time(&v).ok().map(|t| t.to_string());
-        assert_eq!(t(json!("2026-01-01T00:00:00+05:00")).unwrap(), "2025-12-31T19:00:00Z");
-        assert_eq!(t(json!("2026-01-01T00:00:00")).unwrap(), "2026-01-01T00:00:00Z");
+        assert_eq!(
+            t(json!("2026-01-01T00:00:00+05:00")).unwrap(),
+            "2025-12-31T19:00:00Z"
+        );
+        assert_eq!(
+            t(json!("2026-01-01T00:00:00")).unwrap(),
+            "2026-01-01T00:00:00Z"
+        );
         assert_eq!(t(json!(1_767_225_600)).unwrap(), "2026-01-01T00:00:00Z");
-        assert_eq!(t(json!(1_767_225_600_000_i64)).unwrap(), "2026-01-01T00:00:00Z");
+        assert_eq!(
+            t(json!(1_767_225_600_000_i64)).unwrap(),
+            "2026-01-01T00:00:00Z"
+        );
         assert_eq!(t(json!("soon")), None);
     }
 
@@ -472,7 +547,11 @@ mod tests {
 
     #[test]
     fn enum_faults_list_the_names() {
-        let err = name(&json!("x"), memrl::Sensitivity::ALL, memrl::Sensitivity::as_str);
+        let err = name(
+            &json!("x"),
+            memrl::Sensitivity::ALL,
+            memrl::Sensitivity::as_str,
+        );
         assert_eq!(
             err.err().unwrap().msg,
             "Input should be 'low', 'medium', 'high' or 'restricted'"

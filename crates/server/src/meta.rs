@@ -40,7 +40,13 @@ pub(crate) const ROUTES: &[Route] = &[
         about: "This documentation as OpenAPI 3.1.",
         answers: &[(200, "The document.", Answer::Json("Anything"))],
         open: true,
-        run: |_, _| Ok(Reply::whole(200, "application/json", crate::openapi::text())),
+        run: |_, _| {
+            Ok(Reply::whole(
+                200,
+                "application/json",
+                crate::openapi::text(),
+            ))
+        },
         ..Route::BASE
     },
     Route {
@@ -50,7 +56,11 @@ pub(crate) const ROUTES: &[Route] = &[
         answers: &[(200, "The counters.", Answer::Text("text/plain"))],
         run: |app, _| {
             let page = app.metrics.page(&app.memory.counts()?);
-            Ok(Reply::whole(200, "text/plain; version=0.0.4; charset=utf-8", page))
+            Ok(Reply::whole(
+                200,
+                "text/plain; version=0.0.4; charset=utf-8",
+                page,
+            ))
         },
         ..Route::BASE
     },

@@ -11,8 +11,9 @@ use memrl::store::Stats;
 use crate::route::Route;
 
 /// Upper edges of the latency histogram, in seconds.
-const EDGES: [f64; 12] =
-    [0.000_5, 0.001, 0.002, 0.003, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0];
+const EDGES: [f64; 12] = [
+    0.000_5, 0.001, 0.002, 0.003, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0,
+];
 
 /// What is counted per route.
 #[derive(Default)]
@@ -71,7 +72,10 @@ impl Metrics {
         let mut out = String::with_capacity(8192);
         self.requests(&mut out);
         let mut plain = |name: &str, kind: &str, help: &str, value: i128| {
-            let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}");
+            let _ = writeln!(
+                out,
+                "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"
+            );
         };
         let failures = self.maintenance_failures.load(Relaxed);
         plain(
@@ -86,7 +90,12 @@ impl Metrics {
             "Background upkeep that failed.",
             failures.into(),
         );
-        plain("memrl_decisions_total", "counter", "Decisions in the log.", memory.decisions.into());
+        plain(
+            "memrl_decisions_total",
+            "counter",
+            "Decisions in the log.",
+            memory.decisions.into(),
+        );
         plain(
             "memrl_decision_items_total",
             "counter",
@@ -99,15 +108,28 @@ impl Metrics {
             "Reports of outcomes in the log.",
             memory.outcomes.into(),
         );
-        plain("memrl_events_total", "counter", "Events in the log.", memory.events.into());
+        plain(
+            "memrl_events_total",
+            "counter",
+            "Events in the log.",
+            memory.events.into(),
+        );
         plain(
             "memrl_database_bytes",
             "gauge",
             "Size of the database file.",
             memory.database_bytes.into(),
         );
-        plain("memrl_wal_bytes", "gauge", "Size of the write-ahead log.", memory.wal_bytes.into());
-        let _ = writeln!(out, "# HELP memrl_cells Cells by status.\n# TYPE memrl_cells gauge");
+        plain(
+            "memrl_wal_bytes",
+            "gauge",
+            "Size of the write-ahead log.",
+            memory.wal_bytes.into(),
+        );
+        let _ = writeln!(
+            out,
+            "# HELP memrl_cells Cells by status.\n# TYPE memrl_cells gauge"
+        );
         for (status, n) in &memory.cells_by_status {
             let _ = writeln!(out, "memrl_cells{{status=\"{status}\"}} {n}");
         }
@@ -123,7 +145,10 @@ impl Metrics {
     fn requests(&self, out: &mut String) {
         let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         let name = "memrl_http_requests_total";
-        let _ = writeln!(out, "# HELP {name} Requests answered.\n# TYPE {name} counter");
+        let _ = writeln!(
+            out,
+            "# HELP {name} Requests answered.\n# TYPE {name} counter"
+        );
         for ((method, path), seen) in routes.iter() {
             for (status, n) in &seen.by_status {
                 let _ = writeln!(

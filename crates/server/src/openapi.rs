@@ -134,7 +134,9 @@ fn operation(route: &Route) -> Value {
 
 /// A body none of whose fields is required may be left out on native routes.
 fn is_optional(schema: &str) -> bool {
-    PARSED.get(schema).is_some_and(|s| s.get("required").is_none() && s.get("x-memcell").is_none())
+    PARSED
+        .get(schema)
+        .is_some_and(|s| s.get("required").is_none() && s.get("x-memcell").is_none())
 }
 
 fn query_param(param: &Param) -> Value {
@@ -202,10 +204,17 @@ fn failure(route: &Route, status: u16) -> Value {
         // The one failure below this crate: what cannot be read as HTTP has no route yet.
         return json!({"description": "The request is not HTTP that can be read; no body."});
     }
-    let codes: Vec<&str> =
-        Code::ALL.iter().map(|c| c.info()).filter(|i| i.status == status).map(|i| i.code).collect();
-    let schema =
-        if status == 422 && route.tag == "memcell" { "ValidationError" } else { "Error" };
+    let codes: Vec<&str> = Code::ALL
+        .iter()
+        .map(|c| c.info())
+        .filter(|i| i.status == status)
+        .map(|i| i.code)
+        .collect();
+    let schema = if status == 422 && route.tag == "memcell" {
+        "ValidationError"
+    } else {
+        "Error"
+    };
     json!({
         "description": format!("{}: {}.", reason(status), codes.join(", ")),
         "content": {"application/json": {"schema": reference(schema)}},

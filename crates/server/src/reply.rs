@@ -43,7 +43,12 @@ impl Reply {
 
     /// A finished body.
     pub(crate) fn whole(status: u16, media: &'static str, body: impl Into<Bytes>) -> Self {
-        Self { status, media, headers: Vec::new(), body: Payload::Whole(body.into()) }
+        Self {
+            status,
+            media,
+            headers: Vec::new(),
+            body: Payload::Whole(body.into()),
+        }
     }
 
     /// A body that is written while it is sent.
@@ -67,8 +72,7 @@ impl Reply {
 }
 
 /// What every handler is: a plain function.
-pub(crate) type Handler =
-    fn(&Arc<crate::App>, &crate::request::Req) -> Result<Reply, Failure>;
+pub(crate) type Handler = fn(&Arc<crate::App>, &crate::request::Req) -> Result<Reply, Failure>;
 
 /// `200 OK` with this value.
 pub(crate) fn ok(value: &impl Serialize) -> Result<Reply, Failure> {

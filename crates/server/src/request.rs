@@ -32,11 +32,18 @@ impl Req {
     }
 
     /// Reads the query as memcell-rl does: unknown names are ignored, every fault is listed.
-    pub(crate) fn memcell_query<T>(&self, read: impl FnOnce(&Fields<'_>) -> T) -> Result<T, Failure> {
+    pub(crate) fn memcell_query<T>(
+        &self,
+        read: impl FnOnce(&Fields<'_>) -> T,
+    ) -> Result<T, Failure> {
         let faults = RefCell::new(Vec::new());
         let out = read(&Fields::new("query", &self.query, &faults));
         let faults = faults.into_inner();
-        if faults.is_empty() { Ok(out) } else { Err(Failure::faults(&faults)) }
+        if faults.is_empty() {
+            Ok(out)
+        } else {
+            Err(Failure::faults(&faults))
+        }
     }
 
     /// Reads the query of a native route: a misspelt name must not change the meaning silently.
@@ -46,7 +53,11 @@ impl Req {
         read: impl FnOnce(&Fields<'_>) -> T,
     ) -> Result<T, Failure> {
         if let Some(name) = self.query.keys().find(|k| !known.contains(&k.as_str())) {
-            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            let known = if known.is_empty() {
+                "none".to_owned()
+            } else {
+                known.join(", ")
+            };
             return Err(Failure::new(
                 Code::InvalidInput,
                 format!("{name:?} is not a parameter of this route; it takes: {known}"),
@@ -55,14 +66,23 @@ impl Req {
         let faults = RefCell::new(Vec::new());
         let out = read(&Fields::new("query", &self.query, &faults));
         let faults = faults.into_inner();
-        if faults.is_empty() { Ok(out) } else { Err(Failure::sentence(&faults)) }
+        if faults.is_empty() {
+            Ok(out)
+        } else {
+            Err(Failure::sentence(&faults))
+        }
     }
 
     /// Whether the body says that it is JSON; `None` when it says nothing.
     fn says_json(&self) -> Option<bool> {
         let value = self.headers.get(header::CONTENT_TYPE)?;
-        let essence =
-            value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        let essence = value
+            .to_str()
+            .unwrap_or_default()
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim();
         let essence = essence.to_ascii_lowercase();
         Some(
             essence == "application/json"
@@ -88,8 +108,10 @@ impl Req {
         }
         let value: Value = serde_json::from_slice(&self.body).map_err(|e| {
             let at = vec!["body".into(), char_offset(&self.body, &e).into()];
-            Failure::faults(&[Fault::at(at, "json_invalid", "JSON decode error", &json!({}))
-                .ctx(json!({"error": e.to_string()}))])
+            Failure::faults(&[
+                Fault::at(at, "json_invalid", "JSON decode error", &json!({}))
+                    .ctx(json!({"error": e.to_string()})),
+            ])
         })?;
         let Value::Object(map) = &value else {
             return Err(fault("model_attributes_type", NOT_AN_OBJECT, &value));
@@ -97,14 +119,21 @@ impl Req {
         let faults = RefCell::new(Vec::new());
         let out = read(&Fields::new("body", map, &faults));
         let faults = faults.into_inner();
-        if faults.is_empty() { Ok(out) } else { Err(Failure::faults(&faults)) }
+        if faults.is_empty() {
+            Ok(out)
+        } else {
+            Err(Failure::faults(&faults))
+        }
     }
 
     /// The body of a native route as an object with known keys. An absent body is an empty
     /// object; a body that says it is something else than JSON is refused.
     pub(crate) fn native_object(&self, schema: &str) -> Result<Map<String, Value>, Failure> {
         if self.says_json() == Some(false) {
-            return Err(Failure::new(Code::UnsupportedMediaType, "the body is not JSON"));
+            return Err(Failure::new(
+                Code::UnsupportedMediaType,
+                "the body is not JSON",
+            ));
         }
         if self.body.is_empty() {
             return Ok(Map::new());
@@ -112,7 +141,10 @@ impl Req {
         let value: Value = serde_json::from_slice(&self.body)
             .map_err(|e| Failure::new(Code::MalformedJson, format!("the body is not JSON: {e}")))?;
         let Value::Object(map) = value else {
-            return Err(Failure::new(Code::InvalidInput, "the body must be a JSON object"));
+            return Err(Failure::new(
+                Code::InvalidInput,
+                "the body must be a JSON object",
+            ));
         };
         check_keys(&map, schema, "")?;
         Ok(map)
@@ -135,7 +167,10 @@ pub(crate) fn check_keys(
         None => Ok(()),
         Some(key) => Err(Failure::new(
             Code::InvalidInput,
-            format!("{prefix}{key}: is not a field of {schema}; it has: {}", known.join(", ")),
+            format!(
+                "{prefix}{key}: is not a field of {schema}; it has: {}",
+                known.join(", ")
+            ),
         )
         .with("field", format!("{prefix}{key}"))),
     }

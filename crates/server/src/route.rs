@@ -74,7 +74,10 @@ impl Route {
         open: false,
         slow: false,
         run: |_, _| {
-            Err(crate::failure::Failure::new(memrl::Code::Internal, "this route has no handler"))
+            Err(crate::failure::Failure::new(
+                memrl::Code::Internal,
+                "this route has no handler",
+            ))
         },
     };
 

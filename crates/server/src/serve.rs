@@ -148,7 +148,9 @@ pub fn serve_until(
             "server.timeout_ms and server.max_body_bytes must be positive".into(),
         ));
     }
-    let threads = std::thread::available_parallelism().map_or(2, usize::from).clamp(2, 4);
+    let threads = std::thread::available_parallelism()
+        .map_or(2, usize::from)
+        .clamp(2, 4);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)
         .max_blocking_threads(WORKERS)
@@ -167,8 +169,9 @@ pub fn serve_until(
             source,
         };
         let host = options.host.trim_matches(['[', ']']);
-        let listener =
-            tokio::net::TcpListener::bind((host, options.port)).await.map_err(bind)?;
+        let listener = tokio::net::TcpListener::bind((host, options.port))
+            .await
+            .map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
         on_ready(banner(&memory, address, origin));
         let upkeep = tokio::spawn(keep_up(Arc::clone(&app)));
@@ -244,7 +247,13 @@ fn banner(memory: &Memory, address: SocketAddr, token: TokenOrigin) -> Banner {
         None => format!("curl {url}/v1/stats"),
         Some(secret) => format!("curl -H \"Authorization: Bearer {secret}\" {url}/v1/stats"),
     };
-    Banner { url, address, data_dir: memory.dir().to_owned(), token, example }
+    Banner {
+        url,
+        address,
+        data_dir: memory.dir().to_owned(),
+        token,
+        example,
+    }
 }
 
 /// Done at SIGTERM or SIGINT.

@@ -27,9 +27,18 @@ pub(crate) async fn start(produce: Producer, patience: Duration) -> Result<Body,
     let (send, mut receive) = mpsc::channel::<Piece>(PIECES);
     let handle = tokio::runtime::Handle::current();
     let worker = tokio::task::spawn_blocking(move || {
-        let mut out = Pieces { send, handle, patience, buffer: Vec::with_capacity(PIECE), sent: false };
+        let mut out = Pieces {
+            send,
+            handle,
+            patience,
+            buffer: Vec::with_capacity(PIECE),
+            sent: false,
+        };
         let end = produce(&mut out).and_then(|()| {
-            out.flush().map_err(|e| memrl::Error::Io { path: "output".into(), source: e })
+            out.flush().map_err(|e| memrl::Error::Io {
+                path: "output".into(),
+                source: e,
+            })
         });
         if let Err(error) = end {
             if !out.sent {
@@ -40,13 +49,17 @@ pub(crate) async fn start(produce: Producer, patience: Duration) -> Result<Body,
         Ok(())
     });
     match receive.recv().await {
-        Some(first) => Ok(Body::new(Receiving { first: Some(first), rest: receive })),
+        Some(first) => Ok(Body::new(Receiving {
+            first: Some(first),
+            rest: receive,
+        })),
         None => match worker.await {
             Ok(Ok(())) => Ok(Body::empty()),
             Ok(Err(failure)) => Err(failure),
-            Err(_) => {
-                Err(Failure::new(memrl::Code::Internal, "the request met a fault of memrl's"))
-            }
+            Err(_) => Err(Failure::new(
+                memrl::Code::Internal,
+                "the request met a fault of memrl's",
+            )),
         },
     }
 }

@@ -48,7 +48,9 @@ pub(crate) fn resolve(
     }
     match options.open(&path) {
         Ok(mut file) => {
-            writeln!(file, "{token}").and_then(|()| file.sync_all()).map_err(|e| io(&path, e))?;
+            writeln!(file, "{token}")
+                .and_then(|()| file.sync_all())
+                .map_err(|e| io(&path, e))?;
             Ok((Some(token.clone()), TokenOrigin::Made(path, token)))
         }
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
@@ -118,7 +120,10 @@ mod tests {
         assert_eq!((token, origin), (None, TokenOrigin::None));
         let given = "0123456789abcdef";
         let (token, origin) = resolve(Some(given), true, dir.path()).unwrap();
-        assert_eq!((token.as_deref(), origin), (Some(given), TokenOrigin::Given));
+        assert_eq!(
+            (token.as_deref(), origin),
+            (Some(given), TokenOrigin::Given)
+        );
         assert!(!dir.path().join(FILE).exists());
     }
 
@@ -134,7 +139,10 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            let mode = std::fs::metadata(dir.path().join(FILE)).unwrap().permissions().mode();
+            let mode = std::fs::metadata(dir.path().join(FILE))
+                .unwrap()
+                .permissions()
+                .mode();
             assert_eq!(mode & 0o777, 0o600);
         }
     }

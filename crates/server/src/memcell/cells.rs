@@ -61,7 +61,11 @@ pub(crate) const ROUTES: &[Route] = &[
         tag: "memcell",
         about: "Forgets a cell softly: the row stays, the content goes.",
         body: Some("MemcellForget"),
-        answers: &[(200, "Forgotten, now or before.", Answer::Json("MemcellForgotten"))],
+        answers: &[(
+            200,
+            "Forgotten, now or before.",
+            Answer::Json("MemcellForgotten"),
+        )],
         failures: &[404, 409],
         run: forget,
         ..Route::BASE
@@ -120,8 +124,12 @@ pub(crate) const ROUTES: &[Route] = &[
 
 /// The four numbers, inside `policy_features` or (README) at top level.
 fn features(f: &Fields<'_>) -> Option<PolicyFeatures> {
-    const NAMES: [&str; 4] =
-        ["criticality", "compressibility", "staleness", "future_utility_estimate"];
+    const NAMES: [&str; 4] = [
+        "criticality",
+        "compressibility",
+        "staleness",
+        "future_utility_estimate",
+    ];
     let inner = f.nested("policy_features");
     if inner.is_none() && !NAMES.iter().any(|n| f.has(n)) {
         return None;
@@ -154,11 +162,15 @@ fn write(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
         // A type that cannot be read is a fault, and then nothing is written.
         let mut cell = NewCell::new(kind.unwrap_or(CellType::Fact), scope, content);
         cell.status = f
-            .optional("status", |v| lax::name(v, CellStatus::ALL, CellStatus::as_str))
+            .optional("status", |v| {
+                lax::name(v, CellStatus::ALL, CellStatus::as_str)
+            })
             .unwrap_or(CellStatus::Active);
         cell.confidence = f.read("confidence", Some(1.0), lax::unit);
         cell.sensitivity = f
-            .optional("sensitivity", |v| lax::name(v, Sensitivity::ALL, Sensitivity::as_str))
+            .optional("sensitivity", |v| {
+                lax::name(v, Sensitivity::ALL, Sensitivity::as_str)
+            })
             .unwrap_or(Sensitivity::Low);
         cell.source_refs = f.read("source_refs", Some(Vec::new()), lax::texts);
         cell.valid_from = f.optional("valid_from", lax::time);
@@ -168,7 +180,10 @@ fn write(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
         cell.policy_features = features(f);
         cell
     })?;
-    ok(&app.memory.memcell_write(cell).map_err(|e| failure(e, "Cell not found"))?)
+    ok(&app
+        .memory
+        .memcell_write(cell)
+        .map_err(|e| failure(e, "Cell not found"))?)
 }
 
 fn get(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
@@ -184,9 +199,16 @@ fn get(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
 /// where others can reach the server it would show everybody's cells.
 fn asked_scope(app: &App, f: &Fields<'_>, absent: Option<Scope>) -> Scope {
     let scope = f.read("scope", absent, lax::scope);
-    let given = f.raw("scope").is_none_or(|v| v.is_object() || v.is_string());
+    let given = f
+        .raw("scope")
+        .is_none_or(|v| v.is_object() || v.is_string());
     if scope.is_empty() && given && !app.loopback {
-        f.fault("scope", "empty_scope", "The scope must name a key on this server", Code::EmptyScope);
+        f.fault(
+            "scope",
+            "empty_scope",
+            "The scope must name a key on this server",
+            Code::EmptyScope,
+        );
     }
     scope
 }
@@ -200,7 +222,10 @@ fn retrieve(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
         }),
         k: f.read("k", Some(5), |v| lax::count_in(v, 1, MAX_K)),
     })?;
-    ok(&app.memory.memcell_retrieve(&request).map_err(|e| failure(e, "Cell not found"))?)
+    ok(&app
+        .memory
+        .memcell_retrieve(&request)
+        .map_err(|e| failure(e, "Cell not found"))?)
 }
 
 fn forget(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
@@ -208,7 +233,10 @@ fn forget(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
         let id = f.read("cell_id", None, lax::text);
         (id, f.read("reason", Some("user_request".into()), lax::text))
     })?;
-    let cell = app.memory.forget(&id, &reason).map_err(|e| failure(e, "Cell not found"))?;
+    let cell = app
+        .memory
+        .forget(&id, &reason)
+        .map_err(|e| failure(e, "Cell not found"))?;
     ok(&json!({"ok": true, "cell_id": cell.cell_id}))
 }
 
@@ -226,8 +254,15 @@ fn supersede(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
     })?;
     let done = app.memory.supersede(&id, successor).map_err(|e| {
         let deleted = e.code() == Code::WrongStatus
-            && app.memory.get(&id).is_ok_and(|c| c.status == CellStatus::Deleted);
-        if deleted { Failure::new(Code::CellNotFound, missing) } else { failure(e, missing) }
+            && app
+                .memory
+                .get(&id)
+                .is_ok_and(|c| c.status == CellStatus::Deleted);
+        if deleted {
+            Failure::new(Code::CellNotFound, missing)
+        } else {
+            failure(e, missing)
+        }
     })?;
     ok(&done)
 }
@@ -236,7 +271,11 @@ fn decide(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
     let request = req.memcell_body(|f| {
         // README's form: `token_budget`, and no scope.
         let readme = f.raw("token_budget").is_some() && f.raw("budget_tokens").is_none();
-        let budget = if readme { "token_budget" } else { "budget_tokens" };
+        let budget = if readme {
+            "token_budget"
+        } else {
+            "budget_tokens"
+        };
         MemcellDecide {
             query: f.read("query", None, lax::text),
             scope: asked_scope(app, f, readme.then(Scope::default)),
@@ -248,7 +287,10 @@ fn decide(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
             explore: f.read("explore", Some(false), lax::boolean),
         }
     })?;
-    ok(&app.memory.memcell_decide(&request).map_err(|e| failure(e, "Policy not found"))?)
+    ok(&app
+        .memory
+        .memcell_decide(&request)
+        .map_err(|e| failure(e, "Policy not found"))?)
 }
 
 fn feedback(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
@@ -262,7 +304,11 @@ fn feedback(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
             i64::try_from(n).ok()
         };
         let outcome = Outcome {
-            success: Some(f64::from(u8::from(f.read("task_success", None, lax::boolean)))),
+            success: Some(f64::from(u8::from(f.read(
+                "task_success",
+                None,
+                lax::boolean,
+            )))),
             unsafe_action: Some(f.read("unsafe_action", Some(false), lax::boolean)),
             stale_memory_error: Some(f.read("stale_memory_error", Some(false), lax::boolean)),
             tokens_used: number("tokens_used"),
@@ -273,14 +319,29 @@ fn feedback(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
         };
         (id, outcome)
     })?;
-    let transition_id =
-        id.trim().parse().map_err(|_| Failure::new(Code::DecisionNotFound, missing))?;
-    let request = MemcellFeedback { transition_id, outcome };
-    ok(&app.memory.memcell_feedback(&request).map_err(|e| failure(e, missing))?)
+    let transition_id = id
+        .trim()
+        .parse()
+        .map_err(|_| Failure::new(Code::DecisionNotFound, missing))?;
+    let request = MemcellFeedback {
+        transition_id,
+        outcome,
+    };
+    ok(&app
+        .memory
+        .memcell_feedback(&request)
+        .map_err(|e| failure(e, missing))?)
 }
 
 fn baseline(_: &Arc<App>, _: &Req) -> Result<Reply, Failure> {
-    let modes: Vec<_> = ["context", "constraint", "background", "suppress", "reverify_before_use"].into();
+    let modes: Vec<_> = [
+        "context",
+        "constraint",
+        "background",
+        "suppress",
+        "reverify_before_use",
+    ]
+    .into();
     ok(&json!({
         "policy_id": "baseline_v0",
         "policy_type": "rule_based",

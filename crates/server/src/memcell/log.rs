@@ -14,16 +14,44 @@ use crate::request::Req;
 use crate::route::{Answer, Param, Route};
 
 const FILTERS: [Param; 5] = [
-    Param { name: "from", kind: "time", about: "Made at or after this time." },
-    Param { name: "to", kind: "time", about: "Made before this time." },
-    Param { name: "policy", kind: "string", about: "By this policy, e.g. `baseline_v0`." },
-    Param { name: "trajectory", kind: "string", about: "Of this session or task." },
-    Param { name: "completed", kind: "boolean", about: "With (true) or without an outcome." },
+    Param {
+        name: "from",
+        kind: "time",
+        about: "Made at or after this time.",
+    },
+    Param {
+        name: "to",
+        kind: "time",
+        about: "Made before this time.",
+    },
+    Param {
+        name: "policy",
+        kind: "string",
+        about: "By this policy, e.g. `baseline_v0`.",
+    },
+    Param {
+        name: "trajectory",
+        kind: "string",
+        about: "Of this session or task.",
+    },
+    Param {
+        name: "completed",
+        kind: "boolean",
+        about: "With (true) or without an outcome.",
+    },
 ];
 
 const PAGE: [Param; 2] = [
-    Param { name: "limit", kind: "page", about: "At most this many; 100." },
-    Param { name: "offset", kind: "integer", about: "Skip this many; 0." },
+    Param {
+        name: "limit",
+        kind: "page",
+        about: "At most this many; 100.",
+    },
+    Param {
+        name: "offset",
+        kind: "integer",
+        about: "Skip this many; 0.",
+    },
 ];
 
 pub(crate) const ROUTES: &[Route] = &[
@@ -34,9 +62,21 @@ pub(crate) const ROUTES: &[Route] = &[
         query: &[
             PAGE[0],
             PAGE[1],
-            Param { name: "from", kind: "time", about: "At or after this time." },
-            Param { name: "to", kind: "time", about: "Before this time." },
-            Param { name: "event_type", kind: "EventType", about: "Only of this type." },
+            Param {
+                name: "from",
+                kind: "time",
+                about: "At or after this time.",
+            },
+            Param {
+                name: "to",
+                kind: "time",
+                about: "Before this time.",
+            },
+            Param {
+                name: "event_type",
+                kind: "EventType",
+                about: "Only of this type.",
+            },
         ],
         answers: &[(200, "Events.", Answer::JsonList("Event"))],
         run: events,
@@ -46,7 +86,9 @@ pub(crate) const ROUTES: &[Route] = &[
         path: "/v1/rl/transitions",
         tag: "memcell",
         about: "Decisions as transitions (state, action, reward, next state), newest first.",
-        query: &[PAGE[0], PAGE[1], FILTERS[0], FILTERS[1], FILTERS[2], FILTERS[3], FILTERS[4]],
+        query: &[
+            PAGE[0], PAGE[1], FILTERS[0], FILTERS[1], FILTERS[2], FILTERS[3], FILTERS[4],
+        ],
         answers: &[(200, "Transitions.", Answer::JsonList("Transition"))],
         slow: true,
         run: transitions,
@@ -57,7 +99,11 @@ pub(crate) const ROUTES: &[Route] = &[
         tag: "memcell",
         about: "Completed transitions, newest first; all of them unless `limit` says otherwise.",
         query: &[
-            Param { name: "limit", kind: "integer", about: "At most this many; all." },
+            Param {
+                name: "limit",
+                kind: "integer",
+                about: "At most this many; all.",
+            },
             PAGE[1],
             FILTERS[0],
             FILTERS[1],
@@ -86,7 +132,10 @@ fn events(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
         limit: u32::try_from(f.read("limit", Some(100), |v| lax::count_in(v, 1, 1000))).ok(),
         offset: offset(f),
     })?;
-    ok(&app.memory.events(&query).map_err(|e| failure(e, "Not Found"))?)
+    ok(&app
+        .memory
+        .events(&query)
+        .map_err(|e| failure(e, "Not Found"))?)
 }
 
 fn offset(f: &Fields<'_>) -> u64 {
@@ -132,7 +181,10 @@ fn array<T: Serialize + 'static>(
 ) -> Reply {
     let memory = Arc::clone(memory);
     Reply::stream("application/json", move |out| {
-        let io = |e| memrl::Error::Io { path: "output".into(), source: e };
+        let io = |e| memrl::Error::Io {
+            path: "output".into(),
+            source: e,
+        };
         out.write_all(b"[").map_err(io)?;
         let mut first = true;
         memory.for_each_transition(&query, &mut |t| {

@@ -24,10 +24,19 @@ const MAX_SAFE: u64 = (1 << 53) - 1;
 /// its name there.
 fn failure(error: Error, missing: &str) -> Failure {
     match &error {
-        Error::Invalid { field, message, code } if code.info().status == 422 => {
+        Error::Invalid {
+            field,
+            message,
+            code,
+        } if code.info().status == 422 => {
             let mut loc: Vec<Value> = vec!["body".into()];
             loc.extend(field.split('.').map(Value::from));
-            let fault = Fault::at(loc, "value_error", format!("Value error, {message}"), &Value::Null);
+            let fault = Fault::at(
+                loc,
+                "value_error",
+                format!("Value error, {message}"),
+                &Value::Null,
+            );
             Failure::faults(&[fault.coded(*code)])
         }
         _ => match error.code() {

@@ -19,21 +19,69 @@ const MAX_BATCH: usize = 10_000;
 const MAX_KEY: usize = 255;
 
 const LIST: [Param; 9] = [
-    Param { name: "scope", kind: "string", about: "Cells that have every pair: `k=v,k2=v2`, or JSON; all." },
-    Param { name: "type", kind: "string", about: "Only these types, comma separated; all." },
-    Param { name: "status", kind: "string", about: "Only these statuses, comma separated; all but deleted." },
-    Param { name: "clearance", kind: "Sensitivity", about: "Nothing above it; `recall.clearance`." },
-    Param { name: "contains", kind: "string", about: "Only cells whose content has this text." },
-    Param { name: "created_from", kind: "time", about: "Written at or after this time." },
-    Param { name: "created_to", kind: "time", about: "Written before this time." },
-    Param { name: "cursor", kind: "string", about: "`next_cursor` of the page before." },
-    Param { name: "limit", kind: "page", about: "Page size; 50." },
+    Param {
+        name: "scope",
+        kind: "string",
+        about: "Cells that have every pair: `k=v,k2=v2`, or JSON; all.",
+    },
+    Param {
+        name: "type",
+        kind: "string",
+        about: "Only these types, comma separated; all.",
+    },
+    Param {
+        name: "status",
+        kind: "string",
+        about: "Only these statuses, comma separated; all but deleted.",
+    },
+    Param {
+        name: "clearance",
+        kind: "Sensitivity",
+        about: "Nothing above it; `recall.clearance`.",
+    },
+    Param {
+        name: "contains",
+        kind: "string",
+        about: "Only cells whose content has this text.",
+    },
+    Param {
+        name: "created_from",
+        kind: "time",
+        about: "Written at or after this time.",
+    },
+    Param {
+        name: "created_to",
+        kind: "time",
+        about: "Written before this time.",
+    },
+    Param {
+        name: "cursor",
+        kind: "string",
+        about: "`next_cursor` of the page before.",
+    },
+    Param {
+        name: "limit",
+        kind: "page",
+        about: "Page size; 50.",
+    },
 ];
 
 const DELETE: [Param; 3] = [
-    Param { name: "reason", kind: "string", about: "For the event log; `user_request`." },
-    Param { name: "purge", kind: "boolean", about: "Destroy it for good instead of forgetting it; false." },
-    Param { name: "confirm", kind: "boolean", about: "Must be true for a purge." },
+    Param {
+        name: "reason",
+        kind: "string",
+        about: "For the event log; `user_request`.",
+    },
+    Param {
+        name: "purge",
+        kind: "boolean",
+        about: "Destroy it for good instead of forgetting it; false.",
+    },
+    Param {
+        name: "confirm",
+        kind: "boolean",
+        about: "Must be true for a purge.",
+    },
 ];
 
 pub(crate) const ROUTES: &[Route] = &[
@@ -80,7 +128,11 @@ pub(crate) const ROUTES: &[Route] = &[
         about: "Changes a cell in place; its former state is kept as a version.",
         body: Some("CellPatch"),
         answers: &[(200, "The cell.", Answer::Json("Cell"))],
-        run: |app, req| ok(&app.memory.update(&req.id, req.native_body::<CellPatch>("CellPatch")?)?),
+        run: |app, req| {
+            ok(&app
+                .memory
+                .update(&req.id, req.native_body::<CellPatch>("CellPatch")?)?)
+        },
         ..Route::BASE
     },
     Route {
@@ -89,7 +141,11 @@ pub(crate) const ROUTES: &[Route] = &[
         tag: "cells",
         about: "Forgets a cell softly, or (purge=true&confirm=true) destroys it with every trace.",
         query: &DELETE,
-        answers: &[(200, "The forgotten cell, or what was destroyed.", Answer::Json("Removed"))],
+        answers: &[(
+            200,
+            "The forgotten cell, or what was destroyed.",
+            Answer::Json("Removed"),
+        )],
         failures: &[428],
         slow: true,
         run: delete,
@@ -111,7 +167,9 @@ pub(crate) const ROUTES: &[Route] = &[
         body: Some("Successor"),
         answers: &[(200, "Both cells.", Answer::Json("Superseded"))],
         run: |app, req| {
-            ok(&app.memory.supersede(&req.id, req.native_body::<Successor>("Successor")?)?)
+            ok(&app
+                .memory
+                .supersede(&req.id, req.native_body::<Successor>("Successor")?)?)
         },
         ..Route::BASE
     },
@@ -156,7 +214,11 @@ fn new_cell(map: Map<String, Value>, prefix: &str) -> Result<NewCell, Failure> {
     check_keys(&map, "NewCell", prefix)?;
     for part in ["policy_features", "source"] {
         if let Some(Value::Object(inner)) = map.get(part) {
-            let schema = if part == "source" { "SourcePosition" } else { "PolicyFeatures" };
+            let schema = if part == "source" {
+                "SourcePosition"
+            } else {
+                "PolicyFeatures"
+            };
             check_keys(inner, schema, &format!("{prefix}{part}."))?;
         }
     }
@@ -167,7 +229,10 @@ fn write(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
     let mut cell = new_cell(req.native_object("NewCell")?, "")?;
     if let Some(key) = req.headers.get("idempotency-key") {
         let key = key.to_str().map_err(|_| {
-            Failure::new(Code::InvalidInput, "Idempotency-Key: must be printable ASCII")
+            Failure::new(
+                Code::InvalidInput,
+                "Idempotency-Key: must be printable ASCII",
+            )
         })?;
         if cell.idempotency_key.as_deref().is_some_and(|k| k != key) {
             return Err(Failure::new(
@@ -179,7 +244,10 @@ fn write(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
     }
     check_key(&cell, "")?;
     let written = app.memory.write(cell)?;
-    Ok(Reply::json(if written.created { 201 } else { 200 }, &written))
+    Ok(Reply::json(
+        if written.created { 201 } else { 200 },
+        &written,
+    ))
 }
 
 fn check_key(cell: &NewCell, prefix: &str) -> Result<(), Failure> {
@@ -195,10 +263,16 @@ fn check_key(cell: &NewCell, prefix: &str) -> Result<(), Failure> {
 fn batch(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
     let mut body = req.native_object("Batch")?;
     let Some(Value::Array(rows)) = body.remove("cells") else {
-        return Err(Failure::new(Code::InvalidInput, "cells: must be a list of cells"));
+        return Err(Failure::new(
+            Code::InvalidInput,
+            "cells: must be a list of cells",
+        ));
     };
     if rows.len() > MAX_BATCH {
-        let message = format!("cells: has {} entries; the limit is {MAX_BATCH}", rows.len());
+        let message = format!(
+            "cells: has {} entries; the limit is {MAX_BATCH}",
+            rows.len()
+        );
         return Err(Failure::new(Code::InvalidInput, message));
     }
     let mut cells = Vec::with_capacity(rows.len());
@@ -257,7 +331,10 @@ fn purge(app: &Arc<App>, req: &Req, confirmed: bool) -> Result<Reply, Failure> {
     // A cell that does not exist is worth saying first.
     let id = app.memory.get(&req.id)?.cell_id.to_string();
     if !confirmed {
-        return Err(Failure::new(Code::NotConfirmed, "a purge must be confirmed"));
+        return Err(Failure::new(
+            Code::NotConfirmed,
+            "a purge must be confirmed",
+        ));
     }
     let purged = app.memory.purge(&[&id])?;
     ok(&json!({"purged": purged}))

@@ -13,13 +13,41 @@ use crate::request::{Req, check_keys, typed};
 use crate::route::{Answer, Param, Route};
 
 const LIST: [Param; 7] = [
-    Param { name: "from", kind: "time", about: "Made at or after this time." },
-    Param { name: "to", kind: "time", about: "Made before this time." },
-    Param { name: "policy", kind: "string", about: "By this policy, with or without version." },
-    Param { name: "trajectory", kind: "string", about: "Of this session or task." },
-    Param { name: "completed", kind: "boolean", about: "With (true) or without an outcome." },
-    Param { name: "cursor", kind: "string", about: "`next_cursor` of the page before." },
-    Param { name: "limit", kind: "page", about: "Page size; 50." },
+    Param {
+        name: "from",
+        kind: "time",
+        about: "Made at or after this time.",
+    },
+    Param {
+        name: "to",
+        kind: "time",
+        about: "Made before this time.",
+    },
+    Param {
+        name: "policy",
+        kind: "string",
+        about: "By this policy, with or without version.",
+    },
+    Param {
+        name: "trajectory",
+        kind: "string",
+        about: "Of this session or task.",
+    },
+    Param {
+        name: "completed",
+        kind: "boolean",
+        about: "With (true) or without an outcome.",
+    },
+    Param {
+        name: "cursor",
+        kind: "string",
+        about: "`next_cursor` of the page before.",
+    },
+    Param {
+        name: "limit",
+        kind: "page",
+        about: "Page size; 50.",
+    },
 ];
 
 pub(crate) const ROUTES: &[Route] = &[
@@ -85,7 +113,12 @@ fn feedback(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
     let mut body = req.native_object("Feedback")?;
     let id = match body.remove("decision_id") {
         Some(Value::String(id)) => app.memory.decision_id(&id)?,
-        Some(_) => return Err(Failure::new(Code::InvalidInput, "decision_id: must be a text")),
+        Some(_) => {
+            return Err(Failure::new(
+                Code::InvalidInput,
+                "decision_id: must be a text",
+            ));
+        }
         None => return Err(Failure::new(Code::InvalidInput, "decision_id: is required")),
     };
     if let Some(Value::Bool(success)) = body.get("success") {

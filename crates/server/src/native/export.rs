@@ -16,20 +16,64 @@ const MEDIA: &str = "application/x-ndjson";
 const MAX_SAFE: u64 = (1 << 53) - 1;
 
 const LOG: [Param; 8] = [
-    Param { name: "from", kind: "time", about: "Decisions made at or after this time." },
-    Param { name: "to", kind: "time", about: "Decisions made before this time." },
-    Param { name: "policy", kind: "string", about: "By this policy." },
-    Param { name: "trajectory", kind: "string", about: "Of this session or task." },
-    Param { name: "completed", kind: "boolean", about: "With (true) or without an outcome." },
-    Param { name: "limit", kind: "integer", about: "At most this many decisions; all." },
-    Param { name: "offset", kind: "integer", about: "Skip this many decisions; 0." },
-    Param { name: "texts", kind: "boolean", about: "With the queries; true." },
+    Param {
+        name: "from",
+        kind: "time",
+        about: "Decisions made at or after this time.",
+    },
+    Param {
+        name: "to",
+        kind: "time",
+        about: "Decisions made before this time.",
+    },
+    Param {
+        name: "policy",
+        kind: "string",
+        about: "By this policy.",
+    },
+    Param {
+        name: "trajectory",
+        kind: "string",
+        about: "Of this session or task.",
+    },
+    Param {
+        name: "completed",
+        kind: "boolean",
+        about: "With (true) or without an outcome.",
+    },
+    Param {
+        name: "limit",
+        kind: "integer",
+        about: "At most this many decisions; all.",
+    },
+    Param {
+        name: "offset",
+        kind: "integer",
+        about: "Skip this many decisions; 0.",
+    },
+    Param {
+        name: "texts",
+        kind: "boolean",
+        about: "With the queries; true.",
+    },
 ];
 
 const CELLS: [Param; 4] = [
-    Param { name: "scope", kind: "string", about: "Cells that have every pair; all." },
-    Param { name: "type", kind: "string", about: "Only these types, comma separated; all." },
-    Param { name: "status", kind: "string", about: "Only these statuses; all but deleted." },
+    Param {
+        name: "scope",
+        kind: "string",
+        about: "Cells that have every pair; all.",
+    },
+    Param {
+        name: "type",
+        kind: "string",
+        about: "Only these types, comma separated; all.",
+    },
+    Param {
+        name: "status",
+        kind: "string",
+        about: "Only these statuses; all but deleted.",
+    },
     Param {
         name: "clearance",
         kind: "Sensitivity",
@@ -51,15 +95,21 @@ const fn table(path: &'static str, about: &'static str, run: crate::reply::Handl
 }
 
 pub(crate) const ROUTES: &[Route] = &[
-    table("/v1/export/decisions.jsonl", "Decisions, oldest first.", |app, req| {
-        log(app, req, "decisions")
-    }),
-    table("/v1/export/decision_items.jsonl", "Candidates of decisions.", |app, req| {
-        log(app, req, "decision_items")
-    }),
-    table("/v1/export/rewards.jsonl", "Outcomes and rewards, one signal a line.", |app, req| {
-        log(app, req, "rewards")
-    }),
+    table(
+        "/v1/export/decisions.jsonl",
+        "Decisions, oldest first.",
+        |app, req| log(app, req, "decisions"),
+    ),
+    table(
+        "/v1/export/decision_items.jsonl",
+        "Candidates of decisions.",
+        |app, req| log(app, req, "decision_items"),
+    ),
+    table(
+        "/v1/export/rewards.jsonl",
+        "Outcomes and rewards, one signal a line.",
+        |app, req| log(app, req, "rewards"),
+    ),
     Route {
         path: "/v1/export/cells.jsonl",
         tag: "export",
@@ -101,5 +151,7 @@ fn cells(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
         ..ListRequest::default()
     })?;
     let memory = Arc::clone(&app.memory);
-    Ok(Reply::stream(MEDIA, move |out| memory.export_cells(out, &request).map(|_| ())))
+    Ok(Reply::stream(MEDIA, move |out| {
+        memory.export_cells(out, &request).map(|_| ())
+    }))
 }

@@ -35,6 +35,8 @@ fn names<T: Copy>(
 
 /// The clearance asked for, or the configured one.
 fn clearance(f: &Fields<'_>, configured: Sensitivity) -> Sensitivity {
-    f.optional("clearance", |v| lax::name(v, Sensitivity::ALL, Sensitivity::as_str))
-        .unwrap_or(configured)
+    f.optional("clearance", |v| {
+        lax::name(v, Sensitivity::ALL, Sensitivity::as_str)
+    })
+    .unwrap_or(configured)
 }

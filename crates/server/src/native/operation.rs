@@ -110,15 +110,25 @@ fn specs(app: &Arc<App>, _: &Req) -> Result<Reply, Failure> {
 fn recompute(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
     let body = req.native_object("Recompute")?;
     let Some(Value::String(spec)) = body.get("spec") else {
-        return Err(Failure::new(Code::InvalidInput, "spec: must be the name of a reward spec"));
+        return Err(Failure::new(
+            Code::InvalidInput,
+            "spec: must be the name of a reward spec",
+        ));
     };
     // The engine also takes paths of files; over HTTP that would read any file of the machine.
     if !app.memory.reward_specs().iter().any(|s| s.name() == *spec) {
-        let known: Vec<String> =
-            app.memory.reward_specs().iter().map(RewardSpec::name).collect();
+        let known: Vec<String> = app
+            .memory
+            .reward_specs()
+            .iter()
+            .map(RewardSpec::name)
+            .collect();
         return Err(Failure::new(
             Code::RewardSpecNotFound,
-            format!("there is no reward spec {spec:?} in use; there are: {}", known.join(", ")),
+            format!(
+                "there is no reward spec {spec:?} in use; there are: {}",
+                known.join(", ")
+            ),
         ));
     }
     ok(&app.memory.recompute_rewards(spec, &mut |_| {})?)
@@ -128,7 +138,9 @@ fn recompute(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
 fn without_secrets(config: &Config) -> Config {
     let mut config = config.clone();
     if let Some((before, rest)) = config.embedder.split_once("://") {
-        let (host, path) = rest.split_once('/').map_or((rest, None), |(h, p)| (h, Some(p)));
+        let (host, path) = rest
+            .split_once('/')
+            .map_or((rest, None), |(h, p)| (h, Some(p)));
         let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
         let path = path.map(|p| format!("/{}", p.split(['?', '#']).next().unwrap_or_default()));
         config.embedder = format!("{before}://{host}{}", path.unwrap_or_default());
@@ -143,7 +155,10 @@ mod tests {
     #[test]
     fn passwords_in_endpoints_are_not_shown() {
         let shown = |embedder: &str| {
-            let config = Config { embedder: embedder.into(), ..Config::default() };
+            let config = Config {
+                embedder: embedder.into(),
+                ..Config::default()
+            };
             without_secrets(&config).embedder
         };
         assert_eq!(shown("static"), "static");
@@ -151,6 +166,9 @@ mod tests {
             shown("openai:small@https://me:secret@host:1/v1?key=secret"),
             "openai:small@https://host:1/v1"
         );
-        assert_eq!(shown("openai:small@http://localhost:11434"), "openai:small@http://localhost:11434");
+        assert_eq!(
+            shown("openai:small@http://localhost:11434"),
+            "openai:small@http://localhost:11434"
+        );
     }
 }

@@ -1,0 +1,10 @@
+//! The server over real connections: every test starts one on a free port.
+
+mod bad_input;
+mod docs;
+mod guard;
+mod memcell;
+mod native;
+mod race;
+mod server;
+mod support;
