@@ -224,6 +224,13 @@ mod bert {
             return;
         };
         let model = BertEmbedder::load(Path::new(&folder)).unwrap();
-        agrees(&model, &json("minilm.json"), 2e-6);
+        let golden: Golden = json("minilm.json");
+        agrees(&model, &golden, 2e-6);
+        let texts: Vec<&str> = golden.texts.iter().map(String::as_str).collect();
+        let alone: Vec<_> = texts
+            .iter()
+            .flat_map(|text| model.embed(&[text]).unwrap())
+            .collect();
+        assert_eq!(model.embed(&texts).unwrap(), alone);
     }
 }

@@ -1,9 +1,8 @@
 //! The arithmetic of a transformer on row-major `f32` slices. Knows nothing of models.
 
-/// `c[m×n] = a[m×k] · b[n×k]ᵀ`: a row of the result holds the dot products of a row of `a` with
-/// every row of `b`. `stride` is the distance between rows.
+/// A matrix, or a part of the columns of one.
 pub(super) struct Rows<'a> {
-    /// The numbers.
+    /// The numbers, from the first of the first row on.
     pub data: &'a [f32],
     /// Distance between the starts of two rows.
     pub stride: usize,

@@ -4,7 +4,7 @@
 //! it gives here: see `docs/embedders.md` for the comparison. Texts of a batch are laid behind
 //! one another without padding, so that every linear layer is one product; a text's vector does
 //! not depend on its neighbours in the batch. Reads files of a folder once, when loaded; knows no
-//! network ([`super::hub`] fetches the folder).
+//! network (`embed::hub` fetches the folder).
 
 mod config;
 mod math;
