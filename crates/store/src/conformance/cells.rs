@@ -73,8 +73,13 @@ fn what_is_written_is_read(store: &dyn Store) {
 
 fn a_batch_is_all_or_nothing(store: &dyn Store) {
     store.insert(&[insert(cell(1, "one"))]).unwrap();
+    // With a name that the store has not seen before.
+    let two = || InsertCell {
+        vector: Some(vector(1)),
+        ..insert(cell(2, "two"))
+    };
     let before = store.change_seq().unwrap();
-    let batch = [insert(cell(2, "two")), insert(cell(1, "again"))];
+    let batch = [two(), insert(cell(1, "again"))];
     assert!(matches!(
         store.insert(&batch),
         Err(StoreError::DuplicateId(_))
@@ -82,7 +87,8 @@ fn a_batch_is_all_or_nothing(store: &dyn Store) {
     assert!(store.find(cell_id(2)).unwrap().is_none());
     assert_eq!(store.change_seq().unwrap(), before);
     // What the failed batch left in caches must not spoil the next one.
-    store.insert(&[insert(cell(2, "two"))]).unwrap();
+    store.insert(&[two()]).unwrap();
+    assert_eq!(store.stats().unwrap().vectors, [("m1".into(), 1)]);
     assert_eq!(store.get(cell_id(2)).unwrap().cell.content, "two");
 }
 
