@@ -69,7 +69,7 @@ pub fn router(app: Arc<App>) -> Router {
             ),
         );
     }
-    router.fallback(move |request: Request| no_route(Arc::clone(&app), request))
+    router.fallback(move |request: Request| std::future::ready(no_route(&app, &request)))
 }
 
 /// Chooses the route of this method.
@@ -100,11 +100,7 @@ async fn dispatch(
             Failure::new(Code::CellNotFound, "Cell not found")
         }
         Ok(()) => {
-            let mut allow: Vec<&str> = group.iter().map(|r| r.method).collect();
-            if is_cell_path(path) {
-                allow.extend(["GET", "PATCH", "DELETE"]);
-            }
-            allow.dedup();
+            let allow: Vec<&str> = group.iter().map(|r| r.method).collect();
             Failure::new(Code::MethodNotAllowed, "Method Not Allowed")
                 .header("allow", allow.join(", "))
         }
@@ -120,23 +116,20 @@ fn is_cell_path(path: &str) -> bool {
 }
 
 /// Unknown paths; with a slash too many they are led to the right one.
-async fn no_route(app: Arc<App>, request: Request) -> Response {
+fn no_route(app: &App, request: &Request) -> Response {
     let started = Instant::now();
     let uri = request.uri();
-    let reply = match app
+    let guarded = app
         .guard
-        .check(request.headers(), uri, request.version(), false)
-    {
-        Err(failure) => failure.into_reply(),
-        Ok(()) => {
-            let bare = uri.path().trim_end_matches('/');
-            if bare.len() < uri.path().len() && routes().iter().any(|r| r.fits(bare)) {
-                let query = uri.query().map(|q| format!("?{q}")).unwrap_or_default();
-                Reply::whole(307, "text/plain", "").header("location", &format!("{bare}{query}"))
-            } else {
-                Failure::new(Code::NotFound, "Not Found").into_reply()
-            }
-        }
+        .check(request.headers(), uri, request.version(), false);
+    let bare = uri.path().trim_end_matches('/');
+    let reply = if let Err(failure) = guarded {
+        failure.into_reply()
+    } else if bare.len() < uri.path().len() && routes().iter().any(|r| r.fits(bare)) {
+        let query = uri.query().map(|q| format!("?{q}")).unwrap_or_default();
+        Reply::whole(307, "text/plain", "").header("location", &format!("{bare}{query}"))
+    } else {
+        Failure::new(Code::NotFound, "Not Found").into_reply()
     };
     app.metrics.record(None, reply.status, started.elapsed());
     finish(reply, None)

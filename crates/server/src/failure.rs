@@ -1,7 +1,7 @@
 //! What a request is answered with when it fails: one shape for every route.
 
 use memrl::Code;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::lax::Fault;
 use crate::reply::Reply;
@@ -12,9 +12,9 @@ use crate::reply::Reply;
 #[derive(Debug)]
 pub(crate) struct Failure {
     code: Code,
-    detail: Value,
+    detail: Box<Value>,
     hint: Option<&'static str>,
-    extra: Map<String, Value>,
+    extra: Vec<(String, Value)>,
     headers: Vec<(&'static str, String)>,
 }
 
@@ -23,9 +23,9 @@ impl Failure {
     pub(crate) fn new(code: Code, detail: impl Into<String>) -> Self {
         Self {
             code,
-            detail: Value::String(detail.into()),
+            detail: Box::new(Value::String(detail.into())),
             hint: None,
-            extra: Map::new(),
+            extra: Vec::new(),
             headers: Vec::new(),
         }
     }
@@ -34,7 +34,7 @@ impl Failure {
     pub(crate) fn faults(faults: &[Fault]) -> Self {
         let code = faults.first().map_or(Code::InvalidInput, Fault::code);
         Self {
-            detail: faults.iter().map(Fault::to_json).collect(),
+            detail: Box::new(faults.iter().map(Fault::to_json).collect()),
             ..Self::new(code, "")
         }
     }
@@ -54,7 +54,7 @@ impl Failure {
 
     /// With one more field.
     pub(crate) fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
-        self.extra.insert(name.to_owned(), value.into());
+        self.extra.push((name.to_owned(), value.into()));
         self
     }
 
@@ -71,7 +71,7 @@ impl Failure {
 
     /// The message, for the log of the process.
     pub(crate) fn message(&self) -> String {
-        match &self.detail {
+        match &*self.detail {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         }

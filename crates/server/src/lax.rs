@@ -8,6 +8,8 @@ use std::cell::RefCell;
 use memrl::{Code, Timestamp};
 use serde_json::{Map, Value, json};
 
+/// Largest whole number that every JSON reader keeps exactly.
+pub(crate) const MAX_SAFE: u64 = (1 << 53) - 1;
 /// Longest `input` that is repeated in an answer, in bytes of JSON.
 const MAX_ECHO: usize = 2048;
 
@@ -106,7 +108,7 @@ fn echo(input: &Value) -> Value {
 pub(crate) struct Bad {
     kind: &'static str,
     msg: String,
-    ctx: Option<Value>,
+    ctx: Option<Box<Value>>,
     /// Where inside the value.
     inner: Vec<Value>,
 }
@@ -124,7 +126,7 @@ fn bad_with<T>(kind: &'static str, msg: impl Into<String>, ctx: Value) -> Result
     Err(Bad {
         kind,
         msg: msg.into(),
-        ctx: Some(ctx),
+        ctx: Some(Box::new(ctx)),
         inner: Vec::new(),
     })
 }
@@ -200,7 +202,7 @@ impl<'a> Fields<'a> {
             let mut loc = self.at(name);
             loc.extend(bad.inner);
             let mut fault = Fault::at(loc, bad.kind, bad.msg, value);
-            fault.ctx = bad.ctx;
+            fault.ctx = bad.ctx.map(|ctx| *ctx);
             self.push(fault);
             T::default()
         })

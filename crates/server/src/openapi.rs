@@ -6,6 +6,7 @@ use bytes::Bytes;
 use memrl::Code;
 use serde_json::{Map, Value, json};
 
+use crate::lax::MAX_SAFE;
 use crate::route::{Answer, Param, Route, routes};
 
 /// Components of the document, written by hand: what each field means, its unit and range.
@@ -81,17 +82,15 @@ fn reference(schema: &str) -> Value {
 fn operation(route: &Route) -> Value {
     let mut parameters: Vec<Value> = route.query.iter().map(query_param).collect();
     if let Some(name) = route.path_param() {
-        let about = match name {
-            "cell_id" => {
-                "Id of a cell: the whole UUID, at least four characters of its start, or `last`."
-            }
-            _ => "Id of a decision (or memcell-rl's query id), or `last`.",
+        let schema = match name {
+            "cell_id" => "CellRef",
+            _ => "DecisionRef",
         };
         parameters.insert(
             0,
             json!({
-                "name": name, "in": "path", "required": true, "description": about,
-                "schema": {"type": "string", "minLength": 1},
+                "name": name, "in": "path", "required": true,
+                "description": PARSED[schema]["description"], "schema": reference(schema),
             }),
         );
     }
@@ -142,14 +141,20 @@ fn is_optional(schema: &str) -> bool {
 fn query_param(param: &Param) -> Value {
     let schema = match param.kind {
         "string" => json!({"type": "string"}),
-        "integer" => json!({"type": "integer", "minimum": 0}),
+        "cursor" => json!({"type": "string", "pattern": "^[0-9]{1,18}$"}),
+        "integer" => json!({"type": "integer", "minimum": 0, "maximum": MAX_SAFE}),
+        "count" => json!({"type": "integer", "minimum": 1, "maximum": MAX_SAFE}),
         "page" => json!({"type": "integer", "minimum": 1, "maximum": 1000}),
         "boolean" => json!({"type": "boolean"}),
         "time" => json!({"type": "string", "format": "date-time"}),
+        list if list.ends_with("[]") => {
+            json!({"type": "array", "items": reference(list.trim_end_matches("[]"))})
+        }
         schema => reference(schema),
     };
+    // Lists are written `a,b`.
     json!({
-        "name": param.name, "in": "query", "required": false,
+        "name": param.name, "in": "query", "required": false, "explode": false,
         "description": param.about, "schema": schema,
     })
 }

@@ -75,6 +75,10 @@ impl Reply {
 pub(crate) type Handler = fn(&Arc<crate::App>, &crate::request::Req) -> Result<Reply, Failure>;
 
 /// `200 OK` with this value.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "the last word of a handler, which may fail"
+)]
 pub(crate) fn ok(value: &impl Serialize) -> Result<Reply, Failure> {
     Ok(Reply::json(200, value))
 }

@@ -9,7 +9,8 @@ use crate::reply::Handler;
 pub struct Param {
     /// Its name.
     pub name: &'static str,
-    /// `string`, `integer`, `boolean`, `time`, or the name of a schema.
+    /// `string`, `cursor`, `integer` (from 0), `count` (from 1), `page` (1 to 1000), `boolean`, `time`,
+    /// the name of a schema, or of one with `[]` for a comma-separated list.
     pub kind: &'static str,
     /// One line about it, with its default.
     pub about: &'static str,

@@ -137,6 +137,10 @@ pub fn serve(
 }
 
 /// As [`serve`], until `stop` is done.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the server owns what it serves until it stops"
+)]
 pub fn serve_until(
     memory: Arc<Memory>,
     options: ServeOptions,

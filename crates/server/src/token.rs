@@ -1,5 +1,6 @@
 //! The bearer token: from the environment, from its file, or made once.
 
+use std::fmt::Write as _;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -50,23 +51,23 @@ pub(crate) fn resolve(
         Ok(mut file) => {
             writeln!(file, "{token}")
                 .and_then(|()| file.sync_all())
-                .map_err(|e| io(&path, e))?;
+                .map_err(|e| io(&path, &e))?;
             Ok((Some(token.clone()), TokenOrigin::Made(path, token)))
         }
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
             let mut text = String::new();
-            let mut file = File::open(&path).map_err(|e| io(&path, e))?;
-            file.read_to_string(&mut text).map_err(|e| io(&path, e))?;
-            close_to_others(&file).map_err(|e| io(&path, e))?;
+            let mut file = File::open(&path).map_err(|e| io(&path, &e))?;
+            file.read_to_string(&mut text).map_err(|e| io(&path, &e))?;
+            close_to_others(&file).map_err(|e| io(&path, &e))?;
             let token = text.trim().to_owned();
             check(&token, &path.display().to_string())?;
             Ok((Some(token), TokenOrigin::File(path)))
         }
-        Err(e) => Err(io(&path, e)),
+        Err(e) => Err(io(&path, &e)),
     }
 }
 
-fn io(path: &Path, source: std::io::Error) -> ServeError {
+fn io(path: &Path, source: &std::io::Error) -> ServeError {
     ServeError::Token(format!("{}: {source}", path.display()))
 }
 
@@ -90,7 +91,10 @@ fn make() -> Result<String, ServeError> {
     let mut bytes = [0u8; 32];
     getrandom::fill(&mut bytes)
         .map_err(|e| ServeError::Token(format!("the system has no randomness: {e}")))?;
-    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+    Ok(bytes.iter().fold(String::new(), |mut text, b| {
+        let _ = write!(text, "{b:02x}");
+        text
+    }))
 }
 
 /// A copied or restored file may have come back readable for everybody.
@@ -98,7 +102,8 @@ fn make() -> Result<String, ServeError> {
 fn close_to_others(file: &File) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     let mode = file.metadata()?.permissions().mode();
-    if mode & 0o077 == 0 {
+    let others = mode & 0o077;
+    if others == 0 {
         return Ok(());
     }
     file.set_permissions(std::fs::Permissions::from_mode(0o600))

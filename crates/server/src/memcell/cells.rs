@@ -8,10 +8,10 @@ use memrl::{
 };
 use serde_json::json;
 
-use super::{MAX_BUDGET, MAX_K, MAX_SAFE, failure};
+use super::{MAX_BUDGET, MAX_K, failure};
 use crate::App;
 use crate::failure::Failure;
-use crate::lax::{self, Fields};
+use crate::lax::{self, Fields, MAX_SAFE};
 use crate::reply::{Reply, ok};
 use crate::request::Req;
 use crate::route::{Answer, Route};

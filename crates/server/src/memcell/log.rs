@@ -5,10 +5,10 @@ use std::sync::Arc;
 use memrl::{DatasetEntry, DatasetQuery, EventKind, EventQuery, Memory};
 use serde::Serialize;
 
-use super::{MAX_SAFE, failure};
+use super::failure;
 use crate::App;
 use crate::failure::Failure;
-use crate::lax::{self, Fields};
+use crate::lax::{self, Fields, MAX_SAFE};
 use crate::reply::{Reply, ok};
 use crate::request::Req;
 use crate::route::{Answer, Param, Route};
@@ -101,7 +101,7 @@ pub(crate) const ROUTES: &[Route] = &[
         query: &[
             Param {
                 name: "limit",
-                kind: "integer",
+                kind: "count",
                 about: "At most this many; all.",
             },
             PAGE[1],

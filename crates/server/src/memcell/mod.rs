@@ -17,8 +17,6 @@ use crate::lax::Fault;
 const MAX_K: u64 = 10_000;
 /// Largest token budget.
 const MAX_BUDGET: u64 = 1_000_000_000;
-/// Largest whole number that every JSON reader keeps exactly.
-const MAX_SAFE: u64 = (1 << 53) - 1;
 
 /// An engine error in memcell-rl's shape: faults of fields as a list, what does not exist under
 /// its name there.

@@ -26,12 +26,12 @@ const LIST: [Param; 9] = [
     },
     Param {
         name: "type",
-        kind: "string",
+        kind: "CellType[]",
         about: "Only these types, comma separated; all.",
     },
     Param {
         name: "status",
-        kind: "string",
+        kind: "CellStatus[]",
         about: "Only these statuses, comma separated; all but deleted.",
     },
     Param {
@@ -56,7 +56,7 @@ const LIST: [Param; 9] = [
     },
     Param {
         name: "cursor",
-        kind: "string",
+        kind: "cursor",
         about: "`next_cursor` of the page before.",
     },
     Param {

@@ -40,7 +40,7 @@ const LIST: [Param; 7] = [
     },
     Param {
         name: "cursor",
-        kind: "string",
+        kind: "cursor",
         about: "`next_cursor` of the page before.",
     },
     Param {

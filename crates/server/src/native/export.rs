@@ -7,13 +7,12 @@ use memrl::{CellStatus, CellType, DatasetQuery, ListRequest, Scope};
 use super::{clearance, names};
 use crate::App;
 use crate::failure::Failure;
-use crate::lax;
+use crate::lax::{self, MAX_SAFE};
 use crate::reply::Reply;
 use crate::request::Req;
 use crate::route::{Answer, Param, Route};
 
 const MEDIA: &str = "application/x-ndjson";
-const MAX_SAFE: u64 = (1 << 53) - 1;
 
 const LOG: [Param; 8] = [
     Param {
@@ -66,12 +65,12 @@ const CELLS: [Param; 4] = [
     },
     Param {
         name: "type",
-        kind: "string",
+        kind: "CellType[]",
         about: "Only these types, comma separated; all.",
     },
     Param {
         name: "status",
-        kind: "string",
+        kind: "CellStatus[]",
         about: "Only these statuses; all but deleted.",
     },
     Param {

@@ -47,22 +47,23 @@ fn every_listed_route_is_served() {
     }
 }
 
+fn walk(at: &Value, document: &Value) {
+    match at {
+        Value::Object(map) => {
+            if let Some(Value::String(reference)) = map.get("$ref") {
+                let found = document.pointer(reference.trim_start_matches('#'));
+                assert!(found.is_some(), "{reference}");
+            }
+            map.values().for_each(|v| walk(v, document));
+        }
+        Value::Array(items) => items.iter().for_each(|v| walk(v, document)),
+        _ => {}
+    }
+}
+
 #[test]
 fn every_reference_leads_somewhere_and_every_answer_is_described() {
     let document = openapi();
-    fn walk(at: &Value, document: &Value) {
-        match at {
-            Value::Object(map) => {
-                if let Some(Value::String(reference)) = map.get("$ref") {
-                    let found = document.pointer(reference.trim_start_matches('#'));
-                    assert!(found.is_some(), "{reference}");
-                }
-                map.values().for_each(|v| walk(v, document));
-            }
-            Value::Array(items) => items.iter().for_each(|v| walk(v, document)),
-            _ => {}
-        }
-    }
     walk(&document, &document);
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Server};
 
-fn write(server: &Server, body: Value) -> String {
-    server.post("/v1/cells/write", &body).expect(200)["cell_id"]
+fn write(server: &Server, body: &Value) -> String {
+    server.post("/v1/cells/write", body).expect(200)["cell_id"]
         .as_str()
         .unwrap()
         .to_owned()
@@ -13,7 +13,7 @@ fn write(server: &Server, body: Value) -> String {
 
 /// The fault at a place.
 #[track_caller]
-fn fault(answer: &Answer, loc: Value) -> Value {
+fn fault(answer: &Answer, loc: &Value) -> Value {
     let body = answer.expect(422);
     assert!(
         body["code"].is_string() && body["hint"].is_string(),
@@ -23,7 +23,7 @@ fn fault(answer: &Answer, loc: Value) -> Value {
         .as_array()
         .unwrap()
         .iter()
-        .find(|f| f["loc"] == loc)
+        .find(|f| f["loc"] == *loc)
         .unwrap_or_else(|| panic!("no fault at {loc}: {body}"))
         .clone()
 }
@@ -35,7 +35,7 @@ fn the_example_agent_of_memcell_works() {
     assert_eq!(s.get("/health").expect(200), json!({"status": "ok"}));
     let rule = write(
         &s,
-        json!({
+        &json!({
             "type": "constraint", "scope": {"user_id": "u1", "project": "fraud"},
             "content": "Never flag an account before reading its transactions.",
             "confidence": 0.99, "sensitivity": "restricted",
@@ -44,7 +44,7 @@ fn the_example_agent_of_memcell_works() {
     );
     let liking = write(
         &s,
-        json!({
+        &json!({
             "type": "preference", "scope": {"user_id": "u1", "project": "fraud"},
             "content": "Prefers short summaries.", "confidence": 0.9
         }),
@@ -166,7 +166,7 @@ fn a_write_has_the_documented_defaults() {
 fn duplicates_are_kept_as_memcell_keeps_them() {
     let s = Server::start();
     let body = json!({"type": "fact", "scope": {"u": "1"}, "content": "twice"});
-    assert_ne!(write(&s, body.clone()), write(&s, body));
+    assert_ne!(write(&s, &body), write(&s, &body));
 }
 
 #[test]
@@ -207,7 +207,7 @@ fn every_fault_of_a_body_is_listed_as_pydantic_lists_it() {
         "/v1/cells/write",
         &json!({"type": "rumour", "scope": 5, "confidence": 1.5, "source_refs": "x", "sensitivity": 1}),
     );
-    let f = fault(&a, json!(["body", "type"]));
+    let f = fault(&a, &json!(["body", "type"]));
     assert_eq!(f["type"], "enum");
     assert_eq!(f["input"], "rumour");
     assert_eq!(
@@ -215,19 +215,19 @@ fn every_fault_of_a_body_is_listed_as_pydantic_lists_it() {
         "Input should be 'profile', 'preference', 'constraint', 'fact', 'episode', 'task_state', \
          'project_state', 'procedure', 'tool_memory', 'reflection' or 'document_reference'"
     );
-    assert_eq!(fault(&a, json!(["body", "scope"]))["type"], "dict_type");
-    let f = fault(&a, json!(["body", "confidence"]));
+    assert_eq!(fault(&a, &json!(["body", "scope"]))["type"], "dict_type");
+    let f = fault(&a, &json!(["body", "confidence"]));
     assert_eq!(
         (&f["type"], &f["ctx"]),
         (&json!("less_than_equal"), &json!({"le": 1.0}))
     );
     assert_eq!(f["msg"], "Input should be less than or equal to 1");
     assert_eq!(
-        fault(&a, json!(["body", "source_refs"]))["type"],
+        fault(&a, &json!(["body", "source_refs"]))["type"],
         "list_type"
     );
-    assert_eq!(fault(&a, json!(["body", "sensitivity"]))["type"], "enum");
-    let f = fault(&a, json!(["body", "content"]));
+    assert_eq!(fault(&a, &json!(["body", "sensitivity"]))["type"], "enum");
+    let f = fault(&a, &json!(["body", "content"]));
     assert_eq!(
         (&f["type"], &f["msg"]),
         (&json!("missing"), &json!("Field required"))
@@ -240,36 +240,36 @@ fn every_fault_of_a_body_is_listed_as_pydantic_lists_it() {
         &json!({"query": "x", "scope": {}, "k": 0}),
     );
     assert_eq!(
-        fault(&a, json!(["body", "k"]))["type"],
+        fault(&a, &json!(["body", "k"]))["type"],
         "greater_than_equal"
     );
     let a = s.post(
         "/v1/cells/retrieve",
         &json!({"query": "x", "scope": {}, "k": "many"}),
     );
-    assert_eq!(fault(&a, json!(["body", "k"]))["type"], "int_parsing");
+    assert_eq!(fault(&a, &json!(["body", "k"]))["type"], "int_parsing");
     let a = s.post(
         "/v1/cells/retrieve",
         &json!({"query": "x", "scope": {}, "k": 1.5}),
     );
-    assert_eq!(fault(&a, json!(["body", "k"]))["type"], "int_from_float");
+    assert_eq!(fault(&a, &json!(["body", "k"]))["type"], "int_from_float");
     let a = s.post(
         "/v1/cells/retrieve",
         &json!({"query": "x", "scope": {}, "types": ["fact", "x"]}),
     );
-    assert_eq!(fault(&a, json!(["body", "types", 1]))["type"], "enum");
+    assert_eq!(fault(&a, &json!(["body", "types", 1]))["type"], "enum");
     let a = s.get("/v1/events?limit=0&offset=-1");
     assert_eq!(
-        fault(&a, json!(["query", "limit"]))["type"],
+        fault(&a, &json!(["query", "limit"]))["type"],
         "greater_than_equal"
     );
     assert_eq!(
-        fault(&a, json!(["query", "offset"]))["type"],
+        fault(&a, &json!(["query", "offset"]))["type"],
         "greater_than_equal"
     );
     let a = s.get("/v1/rl/transitions?limit=1001");
     assert_eq!(
-        fault(&a, json!(["query", "limit"]))["ctx"],
+        fault(&a, &json!(["query", "limit"]))["ctx"],
         json!({"le": 1000})
     );
 }
@@ -278,20 +278,20 @@ fn every_fault_of_a_body_is_listed_as_pydantic_lists_it() {
 fn bodies_that_are_no_json_objects_are_faults() {
     let s = Server::start();
     let a = s.post_text("/v1/cells/forget", "{\"cell_id\": }");
-    let f = fault(&a, json!(["body", 12]));
+    let f = fault(&a, &json!(["body", 12]));
     assert_eq!(
         (&f["type"], &f["msg"]),
         (&json!("json_invalid"), &json!("JSON decode error"))
     );
     assert_eq!(a.json()["code"], "malformed_json");
     let a = s.post_text("/v1/cells/forget", "[1]");
-    assert_eq!(fault(&a, json!(["body"]))["type"], "model_attributes_type");
+    assert_eq!(fault(&a, &json!(["body"]))["type"], "model_attributes_type");
     let a = s.post_text("/v1/cells/forget", "");
-    assert_eq!(fault(&a, json!(["body"]))["type"], "missing");
+    assert_eq!(fault(&a, &json!(["body"]))["type"], "missing");
     let body = b"{\"cell_id\": \"x\"}";
     for headers in [&[][..], &[("content-type", "text/plain")][..]] {
         let a = s.send("POST", "/v1/cells/forget", headers, body);
-        let f = fault(&a, json!(["body"]));
+        let f = fault(&a, &json!(["body"]));
         assert_eq!(f["type"], "model_attributes_type");
         assert_eq!(f["input"], "{\"cell_id\": \"x\"}");
     }
@@ -378,7 +378,7 @@ fn retrieve_is_the_raw_view_and_counts_accesses() {
     let scope = json!({"u": "r"});
     let old = write(
         &s,
-        json!({"type": "fact", "scope": scope, "content": "alpha beta"}),
+        &json!({"type": "fact", "scope": scope, "content": "alpha beta"}),
     );
     s.post(
         "/v1/cells/supersede",
@@ -387,11 +387,11 @@ fn retrieve_is_the_raw_view_and_counts_accesses() {
     .expect(200);
     write(
         &s,
-        json!({"type": "fact", "scope": scope, "content": "alpha quarantined", "status": "quarantined"}),
+        &json!({"type": "fact", "scope": scope, "content": "alpha quarantined", "status": "quarantined"}),
     );
     write(
         &s,
-        json!({"type": "preference", "scope": scope, "content": "alpha"}),
+        &json!({"type": "preference", "scope": scope, "content": "alpha"}),
     );
     let all = s
         .post(
@@ -451,7 +451,7 @@ fn decide_shows_nothing_that_is_over_or_elsewhere() {
         body.as_object_mut()
             .unwrap()
             .extend(more.as_object().unwrap().clone());
-        write(&s, body)
+        write(&s, &body)
     };
     let live = add(json!({}));
     let doubted = add(json!({"status": "quarantined"}));
@@ -507,11 +507,11 @@ fn the_budget_suppresses_and_says_so() {
     let s = Server::start();
     let big = write(
         &s,
-        json!({"type": "fact", "scope": {"u": "b"}, "content": "word ".repeat(100)}),
+        &json!({"type": "fact", "scope": {"u": "b"}, "content": "word ".repeat(100)}),
     );
     write(
         &s,
-        json!({"type": "fact", "scope": {"u": "b"}, "content": "small"}),
+        &json!({"type": "fact", "scope": {"u": "b"}, "content": "small"}),
     );
     let d = s
         .post(
@@ -531,7 +531,7 @@ fn forget_redacts_and_may_be_repeated() {
     let s = Server::start();
     let id = write(
         &s,
-        json!({"type": "fact", "scope": {}, "content": "secret"}),
+        &json!({"type": "fact", "scope": {}, "content": "secret"}),
     );
     for _ in 0..2 {
         let a = s
@@ -555,7 +555,7 @@ fn supersede_copies_what_it_should_and_happens_once() {
     let s = Server::start();
     let old = write(
         &s,
-        json!({"type": "fact", "scope": {"u": "s"}, "content": "a", "confidence": 0.4, "sensitivity": "high",
+        &json!({"type": "fact", "scope": {"u": "s"}, "content": "a", "confidence": 0.4, "sensitivity": "high",
                "source_refs": ["r1"], "valid_until": "2100-01-01T00:00:00Z", "policy_features": {"criticality": 0.3}}),
     );
     let done = s
@@ -588,7 +588,7 @@ fn supersede_copies_what_it_should_and_happens_once() {
         &json!({"old_cell_id": old, "new_content": "c", "new_confidence": 2}),
     );
     assert_eq!(
-        fault(&a, json!(["body", "new_confidence"]))["type"],
+        fault(&a, &json!(["body", "new_confidence"]))["type"],
         "less_than_equal"
     );
 }
@@ -598,7 +598,7 @@ fn repeated_feedback_changes_nothing_and_a_contradiction_is_named() {
     let s = Server::start();
     write(
         &s,
-        json!({"type": "fact", "scope": {"u": "f"}, "content": "x"}),
+        &json!({"type": "fact", "scope": {"u": "f"}, "content": "x"}),
     );
     let d = s
         .post(
@@ -620,7 +620,7 @@ fn repeated_feedback_changes_nothing_and_a_contradiction_is_named() {
     assert_eq!(against["conflicts"][0]["field"], "success");
     let a = s.post("/v1/cells/feedback", &report(true, -1));
     assert_eq!(
-        fault(&a, json!(["body", "tokens_used"]))["type"],
+        fault(&a, &json!(["body", "tokens_used"]))["type"],
         "greater_than_equal"
     );
 }
@@ -667,12 +667,12 @@ fn the_forms_of_the_readme_are_taken() {
     }
     // Without the README's `token_budget` a scope is required, as there.
     let a = s.post("/v1/cells/decide", &json!({"query": "x"}));
-    assert_eq!(fault(&a, json!(["body", "scope"]))["type"], "missing");
+    assert_eq!(fault(&a, &json!(["body", "scope"]))["type"], "missing");
     let a = s.post(
         "/v1/cells/write",
         &json!({"cell_type": "rumour", "content": "x", "scope": {}}),
     );
-    assert_eq!(fault(&a, json!(["body", "cell_type"]))["type"], "enum");
+    assert_eq!(fault(&a, &json!(["body", "cell_type"]))["type"], "enum");
 }
 
 #[test]
@@ -713,7 +713,7 @@ fn events_and_transitions_are_newest_first_with_pages_and_filters() {
     let s = Server::start();
     let id = write(
         &s,
-        json!({"type": "fact", "scope": {"u": "e"}, "content": "x"}),
+        &json!({"type": "fact", "scope": {"u": "e"}, "content": "x"}),
     );
     let mut decisions = Vec::new();
     for i in 0..3 {
@@ -811,7 +811,7 @@ fn decide_takes_another_policy() {
     let s = Server::start();
     write(
         &s,
-        json!({"type": "fact", "scope": {"u": "p"}, "content": "the kettle is blue"}),
+        &json!({"type": "fact", "scope": {"u": "p"}, "content": "the kettle is blue"}),
     );
     let d = s
         .post(

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::support::Server;
 
-fn write(s: &Server, body: Value) -> Value {
-    s.post("/v1/cells", &body).expect(201)["cell"].clone()
+fn write(s: &Server, body: &Value) -> Value {
+    s.post("/v1/cells", body).expect(201)["cell"].clone()
 }
 
 fn ids(page: &Value) -> Vec<String> {
@@ -21,7 +21,7 @@ fn ids(page: &Value) -> Vec<String> {
 fn native_writes_are_idempotent_by_content_and_by_key() {
     let s = Server::start();
     let body = json!({"type": "fact", "scope": {"u": "n"}, "content": "once"});
-    let first = write(&s, body.clone());
+    let first = write(&s, &body);
     let again = s.post("/v1/cells", &body).expect(200);
     assert_eq!(again["created"], false);
     assert_eq!(again["cell"]["cell_id"], first["cell_id"]);
@@ -86,16 +86,16 @@ fn a_listing_pages_and_filters() {
     for i in 0..5 {
         write(
             &s,
-            json!({"type": "fact", "scope": {"u": "l", "n": i}, "content": format!("fact {i}")}),
+            &json!({"type": "fact", "scope": {"u": "l", "n": i}, "content": format!("fact {i}")}),
         );
     }
     write(
         &s,
-        json!({"type": "preference", "scope": {"u": "l"}, "content": "liking"}),
+        &json!({"type": "preference", "scope": {"u": "l"}, "content": "liking"}),
     );
     write(
         &s,
-        json!({"type": "fact", "scope": {"u": "l"}, "content": "secret", "sensitivity": "high"}),
+        &json!({"type": "fact", "scope": {"u": "l"}, "content": "secret", "sensitivity": "high"}),
     );
     let first = s.get("/v1/cells?limit=4").expect(200);
     let cursor = first["next_cursor"].as_str().unwrap();
@@ -139,7 +139,7 @@ fn a_cell_is_changed_doubted_and_kept_in_history() {
     let s = Server::start();
     let cell = write(
         &s,
-        json!({"type": "fact", "scope": {"u": "h"}, "content": "one", "valid_until": "2100-01-01"}),
+        &json!({"type": "fact", "scope": {"u": "h"}, "content": "one", "valid_until": "2100-01-01"}),
     );
     let path = format!("/v1/cells/{}", cell["cell_id"].as_str().unwrap());
     let two = s
@@ -191,7 +191,7 @@ fn forget_is_soft_and_purge_wants_a_confirmation() {
     let id = |c: &Value| c["cell_id"].as_str().unwrap().to_owned();
     let soft = id(&write(
         &s,
-        json!({"type": "fact", "scope": {"u": "x"}, "content": "soft"}),
+        &json!({"type": "fact", "scope": {"u": "x"}, "content": "soft"}),
     ));
     let a = s
         .send("DELETE", &format!("/v1/cells/{soft}?reason=test"), &[], b"")
@@ -202,7 +202,7 @@ fn forget_is_soft_and_purge_wants_a_confirmation() {
     );
     let hard = id(&write(
         &s,
-        json!({"type": "fact", "scope": {"u": "x"}, "content": "hard"}),
+        &json!({"type": "fact", "scope": {"u": "x"}, "content": "hard"}),
     ));
     let path = format!("/v1/cells/{hard}?purge=true");
     assert_eq!(
@@ -222,7 +222,7 @@ fn forget_is_soft_and_purge_wants_a_confirmation() {
     assert_eq!(s.get(&format!("/v1/cells/{hard}")).status, 404);
     let third = id(&write(
         &s,
-        json!({"type": "fact", "scope": {"u": "x"}, "content": "third"}),
+        &json!({"type": "fact", "scope": {"u": "x"}, "content": "third"}),
     ));
     let a = s
         .post(
@@ -239,11 +239,11 @@ fn recall_feedback_and_why_tell_one_story() {
     let scope = json!({"user": "ann"});
     let coffee = write(
         &s,
-        json!({"type": "preference", "scope": scope, "content": "Ann drinks her coffee black."}),
+        &json!({"type": "preference", "scope": scope, "content": "Ann drinks her coffee black."}),
     );
     write(
         &s,
-        json!({"type": "fact", "scope": scope, "content": "Ann's bank code is 1234.", "sensitivity": "high"}),
+        &json!({"type": "fact", "scope": scope, "content": "Ann's bank code is 1234.", "sensitivity": "high"}),
     );
     let r = s
         .post(
@@ -324,7 +324,7 @@ fn operation_routes_answer() {
     let s = Server::start();
     write(
         &s,
-        json!({"type": "fact", "scope": {"u": "o"}, "content": "x"}),
+        &json!({"type": "fact", "scope": {"u": "o"}, "content": "x"}),
     );
     s.post("/v1/recall", &json!({"query": "x", "scope": {"u": "o"}}))
         .expect(200);
@@ -384,7 +384,7 @@ fn exports_are_json_lines() {
     for i in 0..3 {
         write(
             &s,
-            json!({"type": "fact", "scope": {"u": "j"}, "content": format!("export {i}")}),
+            &json!({"type": "fact", "scope": {"u": "j"}, "content": format!("export {i}")}),
         );
         s.post(
             "/v1/recall",
