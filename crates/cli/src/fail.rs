@@ -40,12 +40,20 @@ impl From<memrl::Error> for Failure {
 impl Failure {
     /// A refusal with the hint of its code.
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self::Refused { code, message: message.into(), hint: None }
+        Self::Refused {
+            code,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     /// A refusal with a hint of its own.
     pub fn hinted(code: Code, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self::Refused { code, message: message.into(), hint: Some(hint.into()) }
+        Self::Refused {
+            code,
+            message: message.into(),
+            hint: Some(hint.into()),
+        }
     }
 
     /// A failed write to standard output.
@@ -61,7 +69,10 @@ impl Failure {
 
     /// A file that could not be read or written.
     pub fn io(path: &std::path::Path, source: std::io::Error) -> Self {
-        Self::Engine(memrl::Error::Io { path: path.display().to_string(), source })
+        Self::Engine(memrl::Error::Io {
+            path: path.display().to_string(),
+            source,
+        })
     }
 
     /// The stable code.
@@ -86,7 +97,9 @@ impl Failure {
     pub fn hint(&self) -> String {
         match self {
             Self::Engine(e) => e.hint().to_owned(),
-            Self::Refused { hint: Some(hint), .. } => hint.clone(),
+            Self::Refused {
+                hint: Some(hint), ..
+            } => hint.clone(),
             Self::Refused { code, .. } => code.info().hint.to_owned(),
             Self::Closed => String::new(),
         }
@@ -100,7 +113,11 @@ pub fn print(code: Code, message: &str, hint: &str, as_json: bool, style: Style)
         let error = json!({"error": {"code": info.code, "message": message, "hint": hint}});
         format!("{error}\n")
     } else {
-        format!("{} {message}\n\n{} {hint}\n", style.bad("error:"), style.hint("hint:"))
+        format!(
+            "{} {message}\n\n{} {hint}\n",
+            style.bad("error:"),
+            style.hint("hint:")
+        )
     };
     // Nobody is left to be told when standard error is closed.
     let _ = std::io::stderr().write_all(text.as_bytes());
@@ -109,7 +126,10 @@ pub fn print(code: Code, message: &str, hint: &str, as_json: bool, style: Style)
 
 /// Answers what clap has to say: help and version are answers, the rest is a usage error.
 pub fn usage(error: &clap::Error, raw: &[OsString]) -> ExitCode {
-    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+    if matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    ) {
         let shown = std::io::stdout().write_all(error.to_string().as_bytes());
         return match shown.map_err(|e| Failure::output(&e)) {
             Ok(()) | Err(Failure::Closed) => ExitCode::SUCCESS,
@@ -118,7 +138,11 @@ pub fn usage(error: &clap::Error, raw: &[OsString]) -> ExitCode {
     }
     let rendered = error.to_string();
     let body = rendered.strip_prefix("error: ").unwrap_or(&rendered);
-    let body = body.split("\n\nFor more information").next().unwrap_or(body).trim_end();
+    let body = body
+        .split("\n\nFor more information")
+        .next()
+        .unwrap_or(body)
+        .trim_end();
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         let _ = std::io::stderr().write_all(rendered.as_bytes());
         return ExitCode::from(Code::InvalidInput.info().exit);

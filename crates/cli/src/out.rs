@@ -13,6 +13,10 @@ use crate::table::Table;
 use crate::text;
 
 /// See the module documentation.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one independent option"
+)]
 pub struct Out {
     stdout: BufWriter<Stdout>,
     json: bool,
@@ -60,15 +64,23 @@ impl Out {
     /// Text of a result as it is. On a terminal, control characters are made visible: memories
     /// can come from anywhere, and must not be able to drive the terminal.
     pub fn text(&mut self, raw: &str) -> Result<()> {
-        let shown = if self.terminal { text::visible(raw) } else { raw.into() };
-        self.stdout.write_all(shown.as_bytes()).map_err(|e| Failure::output(&e))
+        let shown = if self.terminal {
+            text::visible(raw)
+        } else {
+            raw.into()
+        };
+        self.stdout
+            .write_all(shown.as_bytes())
+            .map_err(|e| Failure::output(&e))
     }
 
     /// A table: cut to the width of a terminal, whole everywhere else.
     pub fn table(&mut self, table: &Table) -> Result<()> {
         let width = self.terminal.then(text::terminal_width);
         let rendered = table.render(width, self.style);
-        self.stdout.write_all(rendered.as_bytes()).map_err(|e| Failure::output(&e))
+        self.stdout
+            .write_all(rendered.as_bytes())
+            .map_err(|e| Failure::output(&e))
     }
 
     /// The result as one JSON document: indented for people, one line for programs.
@@ -121,6 +133,12 @@ impl Out {
     pub fn failure(&mut self, failure: &Failure) -> ExitCode {
         let _ = self.stdout.flush();
         let message = text::visible(&failure.message()).into_owned();
-        fail::print(failure.code(), &message, &failure.hint(), self.json, self.talk)
+        fail::print(
+            failure.code(),
+            &message,
+            &failure.hint(),
+            self.json,
+            self.talk,
+        )
     }
 }

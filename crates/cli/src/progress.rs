@@ -30,7 +30,12 @@ impl Progress {
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
         bar.set_style(style(if total.is_some() { BAR } else { SPINNER }));
         bar.set_message(verb.to_owned());
-        Self { bar, started: Instant::now(), shown: false, on }
+        Self {
+            bar,
+            started: Instant::now(),
+            shown: false,
+            on,
+        }
     }
 
     /// Whether anybody can see it.

@@ -45,7 +45,9 @@ pub fn settings(dir: &Path, flags: &[(&str, String)], out: &mut Out) -> Result<R
     let resolved = config::resolve(dir, &|name| std::env::var(name).ok(), flags)?;
     for key in &resolved.unknown {
         let file = resolved.file.display();
-        out.warn(&format!("{key} in {file} is not a setting; `memrl config` lists them"));
+        out.warn(&format!(
+            "{key} in {file} is not a setting; `memrl config` lists them"
+        ));
     }
     Ok(resolved)
 }
@@ -55,9 +57,15 @@ pub fn open(global: &Global, flags: &[(&str, String)], out: &mut Out) -> Result<
     let dir = data_dir(global)?;
     let resolved = settings(&dir, flags, out)?;
     let fresh = !dir.join(DATABASE).exists();
-    let memory = Memory::open_with(Options { config: Some(resolved.config), ..Options::new(&dir) })?;
+    let memory = Memory::open_with(Options {
+        config: Some(resolved.config),
+        ..Options::new(&dir)
+    })?;
     if fresh {
-        out.note(&format!("Created a memory in {}", out.talk.hint(&dir.display().to_string())));
+        out.note(&format!(
+            "Created a memory in {}",
+            out.talk.hint(&dir.display().to_string())
+        ));
     }
     Ok(memory)
 }
@@ -72,5 +80,10 @@ pub fn maintain(memory: &Memory, out: &mut Out) {
 
 /// The scope of repeated `--scope k=v`.
 pub fn scope(pairs: &[(String, String)]) -> Scope {
-    Scope(pairs.iter().map(|(k, v)| (k.clone(), v.as_str().into())).collect())
+    Scope(
+        pairs
+            .iter()
+            .map(|(k, v)| (k.clone(), v.as_str().into()))
+            .collect(),
+    )
 }

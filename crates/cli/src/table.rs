@@ -24,7 +24,10 @@ pub struct Table {
 impl Table {
     /// An empty table with these columns.
     pub fn new(columns: &[(&'static str, Fit)]) -> Self {
-        Self { columns: columns.to_vec(), rows: Vec::new() }
+        Self {
+            columns: columns.to_vec(),
+            rows: Vec::new(),
+        }
     }
 
     /// Adds a row, one text per column.
@@ -103,7 +106,10 @@ mod tests {
     #[test]
     fn piped_tables_are_whole() {
         let text = sample().render(None, Style::plain());
-        assert_eq!(text, "ID   N  TEXT\na1  10  some long content here\nb2   9  記憶\n");
+        assert_eq!(
+            text,
+            "ID   N  TEXT\na1  10  some long content here\nb2   9  記憶\n"
+        );
     }
 
     #[test]

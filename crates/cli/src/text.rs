@@ -24,7 +24,10 @@ pub fn visible(raw: &str) -> Cow<'_, str> {
 /// The text in one line: line breaks and tabs become single spaces.
 pub fn one_line(raw: &str) -> String {
     let mut line = String::with_capacity(raw.len());
-    for word in raw.split(['\n', '\r', '\t']).filter(|w| !w.trim().is_empty()) {
+    for word in raw
+        .split(['\n', '\r', '\t'])
+        .filter(|w| !w.trim().is_empty())
+    {
         if !line.is_empty() {
             line.push(' ');
         }
@@ -47,7 +50,11 @@ pub fn scope(scope: &Scope) -> String {
 
 /// `1 cell`, `2 cells`.
 pub fn count(n: u64, noun: &str) -> String {
-    if n == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped(n)) }
+    if n == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{} {noun}s", grouped(n))
+    }
 }
 
 /// A number with its thousands apart: `12,345`.
@@ -55,7 +62,7 @@ pub fn grouped(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -68,7 +75,11 @@ pub fn bytes(n: u64) -> String {
     let mut value = n as f64;
     for unit in ["B", "kB", "MB", "GB"] {
         if value < 1000.0 {
-            return if unit == "B" { format!("{n} B") } else { format!("{value:.1} {unit}") };
+            return if unit == "B" {
+                format!("{n} B")
+            } else {
+                format!("{value:.1} {unit}")
+            };
         }
         value /= 1000.0;
     }
@@ -82,7 +93,11 @@ pub fn number(value: f64) -> String {
     }
     let text = format!("{value:.4}");
     let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text == "-0" { "0".to_owned() } else { text.to_owned() }
+    if text == "-0" {
+        "0".to_owned()
+    } else {
+        text.to_owned()
+    }
 }
 
 /// A share as a percentage: `2 %`.

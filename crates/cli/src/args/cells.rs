@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 use memrl::{CellStatus, CellType, Origin, Sensitivity, Timestamp};
 
-use super::read::Changed;
 use super::read;
+use super::read::Changed;
 
 /// `memrl add`.
 #[derive(Debug, Args)]

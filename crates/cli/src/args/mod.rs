@@ -1,6 +1,11 @@
 //! The command line: commands, options and their help. Values are only read here; whether they
 //! make sense is the engine's business.
 
+#![expect(
+    clippy::doc_markdown,
+    reason = "these comments are the help that people read"
+)]
+
 mod bench;
 mod cells;
 mod log;
@@ -132,7 +137,10 @@ pub enum Command {
 
 /// The names of all commands.
 pub fn subcommands() -> Vec<String> {
-    Cli::command().get_subcommands().map(|c| c.get_name().to_owned()).collect()
+    Cli::command()
+        .get_subcommands()
+        .map(|c| c.get_name().to_owned())
+        .collect()
 }
 
 /// The whole command line, for completions and manual pages.

@@ -19,11 +19,9 @@ pub enum ImportFormat {
 
 /// `memrl import`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  memrl import memories.jsonl --dry-run\n  \
+#[command(after_help = "Examples:\n  memrl import memories.jsonl --dry-run\n  \
         memrl import notes.csv --scope user=ann\n  memrl import memcell.db\n\n\
-        Doing it twice changes nothing the second time. Exits with 1 when records were rejected."
-)]
+        Doing it twice changes nothing the second time. Exits with 1 when records were rejected.")]
 pub struct Import {
     /// The file
     pub file: PathBuf,
@@ -66,10 +64,8 @@ pub struct Doctor {
 
 /// `memrl backup`.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  memrl backup\n\n\
-        A purge reaches the backups in the data directory, not copies elsewhere."
-)]
+#[command(after_help = "Example:\n  memrl backup\n\n\
+        A purge reaches the backups in the data directory, not copies elsewhere.")]
 pub struct Backup {
     /// The file [default: backups/TIME.db in the data directory]
     pub file: Option<PathBuf>,

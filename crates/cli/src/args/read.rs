@@ -18,18 +18,26 @@ pub fn numbered(text: &str) -> Result<(String, f64), String> {
         .rsplit_once('=')
         .filter(|(name, _)| !name.trim().is_empty())
         .ok_or("expected name=number, e.g. cost=0.4")?;
-    let value = value.trim().parse().map_err(|_| format!("{value:?} is not a number"))?;
+    let value = value
+        .trim()
+        .parse()
+        .map_err(|_| format!("{value:?} is not a number"))?;
     Ok((name.trim().to_owned(), value))
 }
 
 /// A time: RFC 3339 with any offset, a date, or epoch seconds.
 pub fn time(text: &str) -> Result<Timestamp, String> {
-    text.parse().map_err(|e: memrl::time::NotATime| e.to_string())
+    text.parse()
+        .map_err(|e: memrl::time::NotATime| e.to_string())
 }
 
 /// A time, or `none` to remove it.
 pub fn time_or_none(text: &str) -> Result<Changed, String> {
-    if text == "none" { Ok(Changed(None)) } else { time(text).map(|t| Changed(Some(t))) }
+    if text == "none" {
+        Ok(Changed(None))
+    } else {
+        time(text).map(|t| Changed(Some(t)))
+    }
 }
 
 /// A new end of validity; `None` removes it.
@@ -41,15 +49,16 @@ pub fn success(text: &str) -> Result<f64, String> {
     match text.to_ascii_lowercase().as_str() {
         "true" | "yes" => Ok(1.0),
         "false" | "no" => Ok(0.0),
-        other => other.parse().map_err(|_| "expected a number in [0, 1], true or false".to_owned()),
+        other => other
+            .parse()
+            .map_err(|_| "expected a number in [0, 1], true or false".to_owned()),
     }
 }
 
 /// A whole number that is not negative.
 pub fn whole(text: &str) -> Result<u64, String> {
-    text.parse().map_err(|_| {
-        format!("expected a whole number from 0 to {}", u64::MAX)
-    })
+    text.parse()
+        .map_err(|_| format!("expected a whole number from 0 to {}", u64::MAX))
 }
 
 /// A page size or a limit: any whole number; the engine knows the range.
@@ -59,10 +68,13 @@ pub fn page(text: &str) -> Result<u32, String> {
 
 /// A cell type.
 pub fn kind(text: &str) -> Result<CellType, String> {
-    text.parse().map_err(|e: memrl::names::UnknownName| e.to_string())
+    text.parse()
+        .map_err(|e: memrl::names::UnknownName| e.to_string())
 }
 
 /// A clearance.
 pub fn clearance(text: &str) -> Result<Clearance, String> {
-    text.parse::<Sensitivity>().map(Clearance).map_err(|e| e.to_string())
+    text.parse::<Sensitivity>()
+        .map(Clearance)
+        .map_err(|e| e.to_string())
 }

@@ -3,9 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use memrl::{
-    Code, Memory, NewCell, PolicyFeatures, SourcePosition, Written,
-};
+use memrl::{Code, Memory, NewCell, PolicyFeatures, SourcePosition, Written};
 use serde_json::{Value, json};
 
 use crate::args::{Add, Global, New};
@@ -37,7 +35,10 @@ pub fn run(global: &Global, args: Add, out: &mut Out) -> Result<u8> {
             session::maintain(&memory, out);
         }
         (None, None) => {
-            return Err(Failure::new(Code::EmptyContent, "there is no text to remember"));
+            return Err(Failure::new(
+                Code::EmptyContent,
+                "there is no text to remember",
+            ));
         }
     }
     Ok(0)
@@ -99,9 +100,10 @@ fn new_cell(memory: &Memory, new: New, content: String) -> Result<NewCell> {
     cell.valid_until = new.valid_until;
     cell.occurred_at = new.occurred_at;
     cell.speaker = new.speaker;
-    cell.source = new
-        .source
-        .map(|source| SourcePosition { source, position: new.position.unwrap_or(0) });
+    cell.source = new.source.map(|source| SourcePosition {
+        source,
+        position: new.position.unwrap_or(0),
+    });
     cell.source_refs = new.source_ref;
     cell.idempotency_key = new.key;
     cell.contradicted_by = whole_ids(memory, &new.contradicted_by)?;
@@ -116,14 +118,21 @@ fn new_cell(memory: &Memory, new: New, content: String) -> Result<NewCell> {
 
 /// The ids as the engine stores them, of ids, prefixes and citations.
 pub fn whole_ids(memory: &Memory, ids: &[String]) -> Result<Vec<String>> {
-    ids.iter().map(|id| Ok(memory.get(id)?.cell_id.to_string())).collect()
+    ids.iter()
+        .map(|id| Ok(memory.get(id)?.cell_id.to_string()))
+        .collect()
 }
 
 /// The features that are given; what is not given stays as in `former`.
 fn features(new: &New, former: Option<PolicyFeatures>) -> Option<PolicyFeatures> {
     changed_features(
         former,
-        [new.criticality, new.compressibility, new.staleness, new.future_utility],
+        [
+            new.criticality,
+            new.compressibility,
+            new.staleness,
+            new.future_utility,
+        ],
     )
 }
 
@@ -162,10 +171,16 @@ fn batch(file: &Path, new: &New) -> Result<Vec<NewCell>> {
             continue;
         }
         let wrong = |code, e: &dyn std::fmt::Display| {
-            Failure::new(code, format!("{name}, line {}: {e}; nothing was written", i + 1))
+            Failure::new(
+                code,
+                format!("{name}, line {}: {e}; nothing was written", i + 1),
+            )
         };
-        let mut value: Value =
-            serde_json::from_slice(line).map_err(|e| wrong(Code::MalformedJson, &e))?;
+        let mut value: Value = serde_json::from_slice(line).map_err(|e| {
+            // The line is ours to count: to the parser there is only one.
+            let message = e.to_string().replace(" at line 1 column ", " at column ");
+            wrong(Code::MalformedJson, &message)
+        })?;
         if let Some(map) = value.as_object_mut() {
             map.entry("type").or_insert_with(|| json!(new.kind));
         }
@@ -185,8 +200,16 @@ fn one(written: &Written, out: &mut Out) -> Result<()> {
     }
     let cell = &written.cell;
     out.line(&cell.cell_id.to_string())?;
-    let what = if written.created { "Stored" } else { "Already there:" };
-    out.note(&format!("{what} {} in {}", cell.kind, text::scope(&cell.scope)));
+    let what = if written.created {
+        "Stored"
+    } else {
+        "Already there:"
+    };
+    out.note(&format!(
+        "{what} {} in {}",
+        cell.kind,
+        text::scope(&cell.scope)
+    ));
     Ok(())
 }
 
@@ -207,6 +230,9 @@ fn many(written: &[Written], out: &mut Out) -> Result<()> {
         0 => String::new(),
         n => format!(", {} already there", text::grouped(n)),
     };
-    out.note(&format!("Stored {}{note}", crate::cmd::cells::memories(created as usize)));
+    out.note(&format!(
+        "Stored {}{note}",
+        crate::cmd::cells::memories(created as usize)
+    ));
     Ok(())
 }

@@ -53,7 +53,10 @@ pub fn restore(global: &Global, args: &Restore, out: &mut Out) -> Result<u8> {
         text::count(report.decisions, "decision")
     ))?;
     if let Some(former) = &report.former {
-        out.note(&format!("The former memory is kept as {}", former.display()));
+        out.note(&format!(
+            "The former memory is kept as {}",
+            former.display()
+        ));
     }
     Ok(0)
 }

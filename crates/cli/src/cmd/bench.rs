@@ -27,9 +27,10 @@ fn measure(args: BenchRecall, out: &mut Out) -> Result<memrl_bench::Report> {
         command: command_line(),
         ..RecallOptions::default()
     };
-    for (given, option) in
-        [(args.embedder, &mut options.embedders), (args.policy, &mut options.policies)]
-    {
+    for (given, option) in [
+        (args.embedder, &mut options.embedders),
+        (args.policy, &mut options.policies),
+    ] {
         if !given.is_empty() {
             *option = given;
         }
@@ -44,9 +45,16 @@ fn measure(args: BenchRecall, out: &mut Out) -> Result<memrl_bench::Report> {
 fn command_line() -> String {
     let words = std::env::args_os().skip(1).map(|a| {
         let word = a.to_string_lossy().into_owned();
-        if word.contains([' ', '"', '\'', '$', '*']) { format!("'{word}'") } else { word }
+        if word.contains([' ', '"', '\'', '$', '*']) {
+            format!("'{word}'")
+        } else {
+            word
+        }
     });
-    std::iter::once("memrl".to_owned()).chain(words).collect::<Vec<_>>().join(" ")
+    std::iter::once("memrl".to_owned())
+        .chain(words)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Shows how far a run is: a bar on a terminal, else one line per stage.
@@ -63,7 +71,11 @@ pub fn with_progress<T>(
                 out.note(&stage);
             }
         }
-        let what = if p.note.is_empty() { p.stage } else { format!("{} · {}", p.stage, p.note) };
+        let what = if p.note.is_empty() {
+            p.stage
+        } else {
+            format!("{} · {}", p.stage, p.note)
+        };
         progress.of(p.done, p.total, &what);
     });
     drop(progress);

@@ -2,9 +2,7 @@
 
 use std::io::{BufRead, IsTerminal, Write};
 
-use memrl::{
-    Cell, CellPatch, CellStatus, CellVersion, Code, ListRequest, Memory, Page, Successor,
-};
+use memrl::{Cell, CellPatch, CellStatus, CellVersion, Code, ListRequest, Memory, Page, Successor};
 use serde_json::json;
 
 use crate::args::{Get, Global, List, Purge, Reasoned, Supersede, Update};
@@ -105,7 +103,11 @@ pub fn list(global: &Global, args: List, out: &mut Out) -> Result<u8> {
     ]);
     for cell in &page.items {
         // Piped tables are read by programs, and those may cut nothing.
-        let id = if out.is_terminal() { cell.cell_id.short() } else { cell.cell_id.to_string() };
+        let id = if out.is_terminal() {
+            cell.cell_id.short()
+        } else {
+            cell.cell_id.to_string()
+        };
         table.row([
             id,
             cell.kind.to_string(),
@@ -116,21 +118,36 @@ pub fn list(global: &Global, args: List, out: &mut Out) -> Result<u8> {
     }
     out.table(&table)?;
     if let Some(cursor) = &page.next_cursor {
-        out.note(&format!("\nMore: add {}", out.talk.hint(&format!("--cursor {cursor}"))));
+        out.note(&format!(
+            "\nMore: add {}",
+            out.talk.hint(&format!("--cursor {cursor}"))
+        ));
     }
     Ok(0)
 }
 
 fn spoken(cell: &Cell) -> String {
-    if cell.status == CellStatus::Deleted { cell.content.clone() } else { cell.indexed_text() }
+    if cell.status == CellStatus::Deleted {
+        cell.content.clone()
+    } else {
+        cell.indexed_text()
+    }
 }
 
 /// `memrl update`.
 pub fn update(global: &Global, args: Update, out: &mut Out) -> Result<u8> {
     let content = args.content.map(text_or_stdin).transpose()?;
-    let payload = args.payload.map(|p| json_value(&p, "--payload")).transpose()?;
+    let payload = args
+        .payload
+        .map(|p| json_value(&p, "--payload"))
+        .transpose()?;
     let memory = session::open(global, &[], out)?;
-    let given = [args.criticality, args.compressibility, args.staleness, args.future_utility];
+    let given = [
+        args.criticality,
+        args.compressibility,
+        args.staleness,
+        args.future_utility,
+    ];
     let policy_features = if given.iter().any(Option::is_some) {
         changed_features(memory.get(&args.id)?.policy_features, given)
     } else {
@@ -152,7 +169,10 @@ pub fn update(global: &Global, args: Update, out: &mut Out) -> Result<u8> {
         payload,
         expected_version: args.expected_version,
     };
-    let nothing = CellPatch { expected_version: patch.expected_version, ..CellPatch::default() };
+    let nothing = CellPatch {
+        expected_version: patch.expected_version,
+        ..CellPatch::default()
+    };
     if patch == nothing {
         return Err(Failure::hinted(
             Code::InvalidInput,
@@ -188,7 +208,9 @@ pub fn supersede(global: &Global, args: Supersede, out: &mut Out) -> Result<u8> 
     } else {
         out.line(&done.new_cell.cell_id.to_string())?;
         let old = done.old_cell.cell_id.short();
-        out.note(&format!("Takes the place of m:{old}, which is kept as superseded"));
+        out.note(&format!(
+            "Takes the place of m:{old}, which is kept as superseded"
+        ));
     }
     out.flush()?;
     session::maintain(&memory, out);
@@ -197,17 +219,23 @@ pub fn supersede(global: &Global, args: Supersede, out: &mut Out) -> Result<u8> 
 
 /// `memrl forget`.
 pub fn forget(global: &Global, args: &Reasoned, out: &mut Out) -> Result<u8> {
-    each(global, args, out, "Forgot", |memory, id| memory.forget(id, &args.reason))
+    each(global, args, out, "Forgot", |memory, id| {
+        memory.forget(id, &args.reason)
+    })
 }
 
 /// `memrl quarantine`.
 pub fn quarantine(global: &Global, args: &Reasoned, out: &mut Out) -> Result<u8> {
-    each(global, args, out, "Quarantined", |memory, id| memory.quarantine(id, &args.reason))
+    each(global, args, out, "Quarantined", |memory, id| {
+        memory.quarantine(id, &args.reason)
+    })
 }
 
 /// `memrl release`.
 pub fn release(global: &Global, args: &Reasoned, out: &mut Out) -> Result<u8> {
-    each(global, args, out, "Released", |memory, id| memory.release(id, &args.reason))
+    each(global, args, out, "Released", |memory, id| {
+        memory.release(id, &args.reason)
+    })
 }
 
 fn each(
@@ -239,13 +267,21 @@ fn each(
 
 /// `1 memory`, `2 memories`.
 pub fn memories(n: usize) -> String {
-    if n == 1 { "1 memory".to_owned() } else { format!("{} memories", text::grouped(n as u64)) }
+    if n == 1 {
+        "1 memory".to_owned()
+    } else {
+        format!("{} memories", text::grouped(n as u64))
+    }
 }
 
 /// `memrl purge`.
 pub fn purge(global: &Global, args: &Purge, out: &mut Out) -> Result<u8> {
     let memory = session::open(global, &[], out)?;
-    let cells = args.ids.iter().map(|id| memory.get(id)).collect::<memrl::Result<Vec<_>>>()?;
+    let cells = args
+        .ids
+        .iter()
+        .map(|id| memory.get(id))
+        .collect::<memrl::Result<Vec<_>>>()?;
     if !args.yes {
         confirm(&cells, out)?;
     }
@@ -257,7 +293,10 @@ pub fn purge(global: &Global, args: &Purge, out: &mut Out) -> Result<u8> {
     } else {
         out.line(&format!("Purged {}", memories(done.cells)))?;
         if done.log_texts > 0 {
-            out.note(&format!("Erased with them: {} of the log", text::count(done.log_texts as u64, "text")));
+            out.note(&format!(
+                "Erased with them: {} of the log",
+                text::count(done.log_texts as u64, "text")
+            ));
         }
         if done.backups_removed > 0 {
             out.note(&format!(
@@ -279,18 +318,22 @@ pub fn purge(global: &Global, args: &Purge, out: &mut Out) -> Result<u8> {
 fn confirm(cells: &[Cell], out: &mut Out) -> Result<()> {
     let refusal = || {
         let message = format!("purging {} needs a confirmation", memories(cells.len()));
-        Failure::hinted(Code::NotConfirmed, message, "add --yes: this cannot be undone")
+        Failure::hinted(
+            Code::NotConfirmed,
+            message,
+            "add --yes: this cannot be undone",
+        )
     };
     if out.is_json() || !std::io::stdin().is_terminal() || !std::io::stderr().is_terminal() {
         return Err(refusal());
     }
-    let mut question = String::new();
-    for cell in cells {
+    let lines = cells.iter().map(|cell| {
         let line = text::one_line(&cell.content);
         let line = console::truncate_str(&line, 60, "…");
-        question.push_str(&format!("  m:{}  {line}\n", cell.cell_id.short()));
-    }
-    question.push_str(&format!("Destroy {} for good? [y/N] ", memories(cells.len())));
+        format!("  m:{}  {line}\n", cell.cell_id.short())
+    });
+    let question = format!("Destroy {} for good? [y/N] ", memories(cells.len()));
+    let question = lines.chain([question]).collect::<String>();
     let _ = std::io::stderr().write_all(question.as_bytes());
     let mut answer = String::new();
     std::io::stdin()

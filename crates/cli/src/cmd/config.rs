@@ -40,7 +40,12 @@ pub fn run(global: &Global, command: Option<ConfigCommand>, out: &mut Out) -> Re
                     Source::File => "config.toml".to_owned(),
                     Source::Default => "default".to_owned(),
                 };
-                table.row([key.name.to_owned(), plain(value), source, key.about.to_owned()]);
+                table.row([
+                    key.name.to_owned(),
+                    plain(value),
+                    source,
+                    key.about.to_owned(),
+                ]);
             }
             out.table(&table)?;
         }
@@ -86,9 +91,7 @@ pub fn run(global: &Global, command: Option<ConfigCommand>, out: &mut Out) -> Re
 fn plain(value: &toml::Value) -> String {
     match value {
         toml::Value::String(text) => text.clone(),
-        toml::Value::Array(items) => {
-            items.iter().map(plain).collect::<Vec<_>>().join(",")
-        }
+        toml::Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(","),
         other => other.to_string(),
     }
 }

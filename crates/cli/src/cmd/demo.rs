@@ -15,7 +15,11 @@ use crate::{session, text};
 /// The directory of the demo in the data directory.
 const DIR: &str = "demo";
 /// What is told of the three decisions.
-const SHORT: Length = Length { shown: 3, left_out: 2, features: false };
+const SHORT: Length = Length {
+    shown: 3,
+    left_out: 2,
+    features: false,
+};
 
 /// Runs it.
 pub fn run(global: &Global, args: Demo, out: &mut Out) -> Result<u8> {
@@ -40,8 +44,10 @@ pub fn run(global: &Global, args: Demo, out: &mut Out) -> Result<u8> {
         return Ok(0);
     }
     policies(&report, out)?;
-    let memory =
-        Memory::open_with(Options { config: Some(config), ..Options::new(&report.dir) })?;
+    let memory = Memory::open_with(Options {
+        config: Some(config),
+        ..Options::new(&report.dir)
+    })?;
     let dir = report.dir.display();
     for (i, example) in report.examples.iter().enumerate() {
         let title = format!("Example {}: {}", i + 1, example.kind);
@@ -91,8 +97,8 @@ fn policies(report: &DemoReport, out: &mut Out) -> Result<()> {
 
 /// `71.2 % [68.0, 74.1]`.
 fn share(e: &Estimate) -> String {
-    let interval = e
-        .by_question
-        .map_or_else(String::new, |i| format!(" [{:.1}, {:.1}]", 100.0 * i.low, 100.0 * i.high));
+    let interval = e.by_question.map_or_else(String::new, |i| {
+        format!(" [{:.1}, {:.1}]", 100.0 * i.low, 100.0 * i.high)
+    });
     format!("{:.1} %{interval}", 100.0 * e.value)
 }

@@ -34,7 +34,11 @@ pub fn run(global: &Global, args: &args::Doctor, out: &mut Out) -> Result<u8> {
         Err(e) => return Err(e),
     };
     let report = memory.doctor(args.repair)?;
-    let code = if report.health() == Health::Error { SICK } else { 0 };
+    let code = if report.health() == Health::Error {
+        SICK
+    } else {
+        0
+    };
     if args.report {
         let report = bug_report(&memory, &report, global, out)?;
         out.line(&serde_json::to_string_pretty(&report).map_err(|e| Failure::output(&e.into()))?)?;
@@ -64,7 +68,12 @@ fn line(check: &Check, out: &Out) -> String {
 }
 
 /// Versions, settings and counts. No content, no queries, no names of scopes.
-fn bug_report(memory: &Memory, report: &DoctorReport, global: &Global, out: &mut Out) -> Result<Value> {
+fn bug_report(
+    memory: &Memory,
+    report: &DoctorReport,
+    global: &Global,
+    out: &mut Out,
+) -> Result<Value> {
     let stats = memory.stats()?;
     let settings = session::settings(&session::data_dir(global)?, &[], out)?;
     let changed: Vec<Value> = settings

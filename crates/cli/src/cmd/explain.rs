@@ -22,7 +22,12 @@ pub fn cell(cell: &Cell, masked: Option<Mask>) -> Vec<(&'static str, String)> {
     };
     add("speaker", cell.speaker.clone());
     add("occurred", cell.occurred_at.map(|t| t.to_string()));
-    add("source", cell.source.as_ref().map(|s| format!("{}, position {}", s.source, s.position)));
+    add(
+        "source",
+        cell.source
+            .as_ref()
+            .map(|s| format!("{}, position {}", s.source, s.position)),
+    );
     add("refs", Some(cell.source_refs.join(", ")));
     add("valid from", cell.valid_from.map(|t| t.to_string()));
     add("valid until", cell.valid_until.map(|t| t.to_string()));
@@ -40,12 +45,19 @@ pub fn cell(cell: &Cell, masked: Option<Mask>) -> Vec<(&'static str, String)> {
             )
         }),
     );
-    let links = cell.links.iter().map(|l| l.target.clone()).collect::<Vec<_>>();
+    let links = cell
+        .links
+        .iter()
+        .map(|l| l.target.clone())
+        .collect::<Vec<_>>();
     add("made from", Some(links.join(", ")));
     add("payload", cell.payload.as_ref().map(ToString::to_string));
     add("tokens", Some(cell.tokens.to_string()));
     add("created", Some(cell.created_at.to_string()));
-    add("updated", (cell.updated_at != cell.created_at).then(|| cell.updated_at.to_string()));
+    add(
+        "updated",
+        (cell.updated_at != cell.created_at).then(|| cell.updated_at.to_string()),
+    );
     fields
 }
 
@@ -53,7 +65,11 @@ fn status(cell: &Cell, masked: Option<Mask>) -> String {
     let status = cell.status.to_string();
     match masked {
         Some(mask) if mask.as_str() != status => {
-            format!("{status}, version {}; never shown: {}", cell.version, mask.as_str())
+            format!(
+                "{status}, version {}; never shown: {}",
+                cell.version,
+                mask.as_str()
+            )
         }
         Some(_) => format!("{status}, version {}; never shown", cell.version),
         None => format!("{status}, version {}", cell.version),

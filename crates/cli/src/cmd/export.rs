@@ -13,7 +13,11 @@ use crate::{session, text};
 
 /// Exports the log as tables, or the memories as JSON Lines.
 pub fn run(global: &Global, args: args::Export, out: &mut Out) -> Result<u8> {
-    if args.cells { cells(global, &args, out) } else { log(global, args, out) }
+    if args.cells {
+        cells(global, &args, out)
+    } else {
+        log(global, args, out)
+    }
 }
 
 fn log(global: &Global, args: args::Export, out: &mut Out) -> Result<u8> {
@@ -30,8 +34,9 @@ fn log(global: &Global, args: args::Export, out: &mut Out) -> Result<u8> {
         args::ExportFormat::Parquet => memrl::ExportFormat::Parquet,
     };
     let mut progress = out.progress("exporting decisions", None);
-    let report =
-        memory.export_log(&args.out, format, &query, !args.no_text, &mut |n| progress.at(n))?;
+    let report = memory.export_log(&args.out, format, &query, !args.no_text, &mut |n| {
+        progress.at(n);
+    })?;
     drop(progress);
     if out.is_json() {
         out.json(&report)?;
@@ -58,11 +63,16 @@ fn cells(global: &Global, args: &args::Export, out: &mut Out) -> Result<u8> {
         ..ListRequest::default()
     };
     if args.out.as_os_str() == "-" {
-        let written = memory.export_cells(out.writer(), &request).map_err(|e| match e {
-            memrl::Error::Io { source, .. } => Failure::output(&source),
-            other => other.into(),
-        })?;
-        out.note(&format!("Exported {}", memories(usize::try_from(written).unwrap_or(usize::MAX))));
+        let written = memory
+            .export_cells(out.writer(), &request)
+            .map_err(|e| match e {
+                memrl::Error::Io { source, .. } => Failure::output(&source),
+                other => other.into(),
+            })?;
+        out.note(&format!(
+            "Exported {}",
+            memories(usize::try_from(written).unwrap_or(usize::MAX))
+        ));
         return Ok(0);
     }
     // Beside its final name, so that a failed export leaves the former file alone.
@@ -78,7 +88,10 @@ fn cells(global: &Global, args: &args::Export, out: &mut Out) -> Result<u8> {
         out.json(&json!({"files": [args.out], "cells": written}))?;
     } else {
         out.line(&args.out.display().to_string())?;
-        out.note(&format!("Exported {}", memories(usize::try_from(written).unwrap_or(usize::MAX))));
+        out.note(&format!(
+            "Exported {}",
+            memories(usize::try_from(written).unwrap_or(usize::MAX))
+        ));
     }
     Ok(0)
 }

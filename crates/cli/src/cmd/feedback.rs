@@ -15,16 +15,28 @@ pub fn run(global: &Global, args: args::Feedback, out: &mut Out) -> Result<u8> {
     for (id, useful) in &args.useful {
         let cell_id = cell_id(&memory, id)?;
         verdicts.retain(|v| v.cell_id != cell_id);
-        verdicts.push(Verdict { cell_id, useful: *useful, stale: false });
+        verdicts.push(Verdict {
+            cell_id,
+            useful: *useful,
+            stale: false,
+        });
     }
     for id in &args.outdated {
         let cell_id = cell_id(&memory, id)?;
         match verdicts.iter_mut().find(|v| v.cell_id == cell_id) {
             Some(verdict) => verdict.stale = true,
-            None => verdicts.push(Verdict { cell_id, useful: 0.0, stale: true }),
+            None => verdicts.push(Verdict {
+                cell_id,
+                useful: 0.0,
+                stale: true,
+            }),
         }
     }
-    let cited = args.cited.iter().map(|id| cell_id(&memory, id)).collect::<Result<Vec<_>>>()?;
+    let cited = args
+        .cited
+        .iter()
+        .map(|id| cell_id(&memory, id))
+        .collect::<Result<Vec<_>>>()?;
     let outcome = Outcome {
         success: args.success,
         unsafe_action: args.unsafe_action,
@@ -45,7 +57,11 @@ pub fn run(global: &Global, args: args::Feedback, out: &mut Out) -> Result<u8> {
     } else {
         for reward in &report.rewards {
             let value = out.style.bold(&text::number(reward.value));
-            out.line(&format!("{:<14} {value}{}", reward.spec, terms(&reward.terms)))?;
+            out.line(&format!(
+                "{:<14} {value}{}",
+                reward.spec,
+                terms(&reward.terms)
+            ))?;
         }
         if report.rewards.is_empty() {
             out.note("No reward yet: the specs in use need --success.");
@@ -57,13 +73,27 @@ pub fn run(global: &Global, args: args::Feedback, out: &mut Out) -> Result<u8> {
                 out.line(&format!("m:{:<12} value {before} → {after}", id.short()))?;
             }
         }
-        let what = if report.repeated { "This was reported before:" } else { "Recorded:" };
+        let what = if report.repeated {
+            "This was reported before:"
+        } else {
+            "Recorded:"
+        };
         let reports = text::count(report.merged.reports as u64, "report");
-        out.note(&format!("{what} {reports} on decision {}", report.decision_id));
+        out.note(&format!(
+            "{what} {reports} on decision {}",
+            report.decision_id
+        ));
     }
-    for conflict in &report.merged.conflicts {
+    // Earlier contradictions were said when they were made.
+    let own = report
+        .merged
+        .conflicts
+        .iter()
+        .filter(|c| c.outcome_id == report.outcome_id);
+    for conflict in own {
         out.warn(&format!(
-            "{} {} was reported against {}, which counts; --revise makes a report count instead",
+            "{} {} contradicts the {} reported before: this report is stored and does not count; \
+             with --revise it counts instead",
             conflict.field,
             text::number(conflict.reported),
             text::number(conflict.kept)
@@ -85,9 +115,12 @@ pub fn terms(terms: &[(String, f64)]) -> String {
     if terms.is_empty() {
         return String::new();
     }
-    let parts = terms.iter().filter(|(_, v)| *v != 0.0).map(|(name, value)| {
-        let sign = if *value < 0.0 { "−" } else { "+" };
-        format!("{sign} {} {name}", text::number(value.abs()))
-    });
+    let parts = terms
+        .iter()
+        .filter(|(_, v)| *v != 0.0)
+        .map(|(name, value)| {
+            let sign = if *value < 0.0 { "−" } else { "+" };
+            format!("{sign} {} {name}", text::number(value.abs()))
+        });
     format!("   {}", parts.collect::<Vec<_>>().join(" "))
 }

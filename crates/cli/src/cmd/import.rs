@@ -22,8 +22,9 @@ pub fn run(global: &Global, args: &args::Import, out: &mut Out) -> Result<u8> {
     let memory = session::open(global, &[], out)?;
     let scope = session::scope(&args.scope);
     let mut progress = out.progress("importing", None);
-    let report =
-        memory.import(&args.file, format, &scope, args.dry_run, &mut |n| progress.at(n))?;
+    let report = memory.import(&args.file, format, &scope, args.dry_run, &mut |n| {
+        progress.at(n);
+    })?;
     drop(progress);
     let code = if report.rejected > 0 { REJECTED } else { 0 };
     if out.is_json() {
@@ -32,16 +33,25 @@ pub fn run(global: &Global, args: &args::Import, out: &mut Out) -> Result<u8> {
     }
     if report.dry_run {
         let good = report.read - report.rejected;
-        out.line(&format!("Would import {}; nothing was written", memories(good as usize)))?;
+        out.line(&format!(
+            "Would import {}; nothing was written",
+            memories(good as usize)
+        ))?;
     } else {
         let known = match report.duplicates {
             0 => String::new(),
             n => format!(", {} already there", text::grouped(n)),
         };
-        out.line(&format!("Imported {}{known}", memories(report.created as usize)))?;
+        out.line(&format!(
+            "Imported {}{known}",
+            memories(report.created as usize)
+        ))?;
     }
     if report.rejected > 0 {
-        out.warn(&format!("{} rejected", text::count(report.rejected, "record")));
+        out.warn(&format!(
+            "{} rejected",
+            text::count(report.rejected, "record")
+        ));
         let mut table = Table::new(&[("AT", Fit::Right), ("REASON", Fit::Cut(40))]);
         for r in &report.rejections {
             table.row([r.at.to_string(), text::one_line(&r.reason)]);

@@ -26,7 +26,11 @@ pub fn run(global: &Global, out: &mut Out) -> Result<u8> {
         }))?;
         return Ok(0);
     }
-    let what = if existed { "There is a memory in" } else { "Created a memory in" };
+    let what = if existed {
+        "There is a memory in"
+    } else {
+        "Created a memory in"
+    };
     let path = out.style.hint(&dir.display().to_string());
     out.line(&format!("{what} {path}"))?;
     out.line(&format!("Embedder: {}", memory.embedder_id()))?;
@@ -40,8 +44,12 @@ pub fn run(global: &Global, out: &mut Out) -> Result<u8> {
     } else {
         out.note("\nNothing is withheld at random (explore.epsilon is 0).");
     }
-    let add = out.talk.hint("memrl add --type preference --scope user=ann \"Ann drinks her coffee black.\"");
-    let recall = out.talk.hint("memrl recall \"How does Ann take her coffee?\"");
+    let add = out
+        .talk
+        .hint("memrl add --type preference --scope user=ann \"Ann drinks her coffee black.\"");
+    let recall = out
+        .talk
+        .hint("memrl recall \"How does Ann take her coffee?\"");
     out.note(&format!("\nNext:\n  {add}\n  {recall}"));
     Ok(0)
 }

@@ -46,7 +46,11 @@ pub fn run(global: &Global, args: args::Recall, out: &mut Out) -> Result<u8> {
         out.warn(warning);
     }
     if recall.constraints_exceed_budget {
-        let left: Vec<String> = recall.left_out.iter().map(|id| format!("m:{}", id.short())).collect();
+        let left: Vec<String> = recall
+            .left_out
+            .iter()
+            .map(|id| format!("m:{}", id.short()))
+            .collect();
         out.warn(&format!(
             "the critical constraints alone exceed the budget of {} tokens; left out: {}",
             recall.budget_tokens,
@@ -71,7 +75,11 @@ fn summary(recall: &Recall, out: &mut Out) {
         out.note("Nothing to recall.");
     }
     let id = out.talk.hint(&recall.decision_id.to_string());
-    let arm = if recall.arm == "incumbent" { String::new() } else { format!(" (arm {})", recall.arm) };
+    let arm = if recall.arm == "incumbent" {
+        String::new()
+    } else {
+        format!(" (arm {})", recall.arm)
+    };
     out.note(&format!(
         "decision {id}\n{}{arm}, {} of {} tokens, {:.1} ms",
         recall.policy,
@@ -88,13 +96,27 @@ fn left_out(memory: &memrl::Memory, recall: &Recall, out: &mut Out) -> Result<()
         return Ok(());
     }
     let why = memory.why(&recall.decision_id.to_string())?;
-    let contents: HashMap<_, _> =
-        why.items.iter().map(|i| (i.item.cell_id, i.content.as_deref())).collect();
-    let mut table =
-        Table::new(&[("LEFT OUT", Fit::Left), ("REASON", Fit::Cut(16)), ("CONTENT", Fit::Cut(24))]);
+    let contents: HashMap<_, _> = why
+        .items
+        .iter()
+        .map(|i| (i.item.cell_id, i.content.as_deref()))
+        .collect();
+    let mut table = Table::new(&[
+        ("LEFT OUT", Fit::Left),
+        ("REASON", Fit::Cut(16)),
+        ("CONTENT", Fit::Cut(24)),
+    ]);
     for s in &recall.suppressed {
-        let content = contents.get(&s.cell_id).copied().flatten().unwrap_or("[deleted]");
-        table.row([format!("m:{}", s.cell_id.short()), s.reason.clone(), text::one_line(content)]);
+        let content = contents
+            .get(&s.cell_id)
+            .copied()
+            .flatten()
+            .unwrap_or("[deleted]");
+        table.row([
+            format!("m:{}", s.cell_id.short()),
+            s.reason.clone(),
+            text::one_line(content),
+        ]);
     }
     let width = out.is_terminal().then(text::terminal_width);
     let rendered = table.render(width, out.talk);

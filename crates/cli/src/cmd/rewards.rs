@@ -24,7 +24,9 @@ pub fn run(global: &Global, command: &RewardCommand, out: &mut Out) -> Result<u8
                 out.json(&report)?;
                 return Ok(0);
             }
-            let mean = report.mean.map_or_else(String::new, |m| format!(", mean {}", text::number(m)));
+            let mean = report
+                .mean
+                .map_or_else(String::new, |m| format!(", mean {}", text::number(m)));
             out.line(&format!(
                 "{}: scored {} of {}{mean}",
                 report.spec,
@@ -56,7 +58,12 @@ fn list(specs: &[RewardSpec], used: &str, out: &mut Out) -> Result<u8> {
     ]);
     for spec in specs {
         let mark = if spec.name() == used { "in use" } else { "" };
-        table.row([spec.name(), bounds(spec), mark.to_owned(), spec.description.clone()]);
+        table.row([
+            spec.name(),
+            bounds(spec),
+            mark.to_owned(),
+            spec.description.clone(),
+        ]);
     }
     out.table(&table)?;
     Ok(0)
@@ -126,14 +133,29 @@ fn show(spec: &RewardSpec, out: &mut Out) -> Result<u8> {
             Missing::Undefined => "no reward".to_owned(),
             Missing::Assume(x) => format!("x = {}", text::number(x)),
         };
-        table.row([t.signal.name(), text::number(t.weight), transform(t.transform), missing]);
+        table.row([
+            t.signal.name(),
+            text::number(t.weight),
+            transform(t.transform),
+            missing,
+        ]);
     }
     out.table(&table)?;
     out.line("")?;
     let clip = spec.clip.map_or_else(String::new, |(low, high)| {
-        format!(", clipped to [{}, {}]", text::number(low), text::number(high))
+        format!(
+            ", clipped to [{}, {}]",
+            text::number(low),
+            text::number(high)
+        )
     });
-    let round = spec.round.map_or_else(String::new, |r| format!(", rounded to {r} decimals"));
-    out.line(&format!("Sum from {}{clip}{round}; bounds {}", text::number(spec.offset), bounds(spec)))?;
+    let round = spec
+        .round
+        .map_or_else(String::new, |r| format!(", rounded to {r} decimals"));
+    out.line(&format!(
+        "Sum from {}{clip}{round}; bounds {}",
+        text::number(spec.offset),
+        bounds(spec)
+    ))?;
     Ok(0)
 }

@@ -25,8 +25,10 @@ pub fn run(global: &Global, args: &Serve, out: &mut Out) -> Result<u8> {
     let memory = session::open(global, &flags, out)?;
     let options = ServeOptions::of(memory.config(), std::env::var(TOKEN).ok());
     let mut announced = Ok(());
-    memrl_server::serve(Arc::new(memory), options, |banner| announced = announce(&banner, out))
-        .map_err(failure)?;
+    memrl_server::serve(Arc::new(memory), options, |banner| {
+        announced = announce(&banner, out);
+    })
+    .map_err(failure)?;
     // A reader that has read the address and gone is no reason to stop serving.
     match announced {
         Ok(()) | Err(Failure::Closed) => {}
@@ -74,7 +76,10 @@ fn announce(banner: &Banner, out: &mut Out) -> Result<()> {
         TokenOrigin::Given => format!("that of {TOKEN}"),
         TokenOrigin::File(path) => format!("in {}", path.display()),
         TokenOrigin::Made(path, token) => {
-            format!("{token}\n         (made now, shown once, kept in {})", path.display())
+            format!(
+                "{token}\n         (made now, shown once, kept in {})",
+                path.display()
+            )
         }
     };
     out.note(&format!("  token  {token}"));

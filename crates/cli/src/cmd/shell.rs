@@ -18,7 +18,9 @@ pub fn completions(shell: Shell, out: &mut Out) -> Result<u8> {
     if out.is_json() {
         out.json(&json!({"shell": shell.to_string(), "script": script}))?;
     } else {
-        out.writer().write_all(script.as_bytes()).map_err(|e| Failure::output(&e))?;
+        out.writer()
+            .write_all(script.as_bytes())
+            .map_err(|e| Failure::output(&e))?;
     }
     Ok(0)
 }
@@ -27,11 +29,15 @@ pub fn completions(shell: Shell, out: &mut Out) -> Result<u8> {
 pub fn man(dir: Option<&Path>, out: &mut Out) -> Result<u8> {
     let Some(dir) = dir else {
         let mut page = Vec::new();
-        clap_mangen::Man::new(args::whole()).render(&mut page).map_err(|e| Failure::output(&e))?;
+        clap_mangen::Man::new(args::whole())
+            .render(&mut page)
+            .map_err(|e| Failure::output(&e))?;
         if out.is_json() {
             out.json(&json!({"page": String::from_utf8_lossy(&page)}))?;
         } else {
-            out.writer().write_all(&page).map_err(|e| Failure::output(&e))?;
+            out.writer()
+                .write_all(&page)
+                .map_err(|e| Failure::output(&e))?;
         }
         return Ok(0);
     };

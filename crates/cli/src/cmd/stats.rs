@@ -22,7 +22,11 @@ pub fn run(global: &Global, out: &mut Out) -> Result<u8> {
     field("embedder", s.embedder.clone())?;
     field(
         "size",
-        format!("{} database, {} index", text::bytes(s.database_bytes), text::bytes(s.index_bytes)),
+        format!(
+            "{} database, {} index",
+            text::bytes(s.database_bytes),
+            text::bytes(s.index_bytes)
+        ),
     )?;
     field("cells", listed(&s.cells_by_status))?;
     field("types", listed(&s.cells_by_type))?;
@@ -63,6 +67,8 @@ fn listed(counts: &[(String, u64)]) -> String {
     if counts.is_empty() {
         return "none".to_owned();
     }
-    let parts = counts.iter().map(|(name, n)| format!("{} {name}", text::grouped(*n)));
+    let parts = counts
+        .iter()
+        .map(|(name, n)| format!("{} {name}", text::grouped(*n)));
     parts.collect::<Vec<_>>().join(", ")
 }

@@ -20,9 +20,17 @@ pub struct Length {
 }
 
 /// What was shown, and the best of what was left out.
-const USUAL: Length = Length { shown: usize::MAX, left_out: 5, features: false };
+const USUAL: Length = Length {
+    shown: usize::MAX,
+    left_out: 5,
+    features: false,
+};
 /// Everything.
-const ALL: Length = Length { shown: usize::MAX, left_out: usize::MAX, features: true };
+const ALL: Length = Length {
+    shown: usize::MAX,
+    left_out: usize::MAX,
+    features: true,
+};
 /// Features named per candidate with `--all`.
 const FEATURES: usize = 6;
 
@@ -82,7 +90,11 @@ fn question(why: &Why, out: &mut Out) -> Result<()> {
     let d = &why.decision;
     field(out, "decision", &d.decision_id.to_string())?;
     field(out, "made", &d.created_at.to_string())?;
-    let query = if why.erased { "[erased by a purge]".to_owned() } else { text::one_line(&d.query) };
+    let query = if why.erased {
+        "[erased by a purge]".to_owned()
+    } else {
+        text::one_line(&d.query)
+    };
     field(out, "query", &query)?;
     if !d.task_type.is_empty() {
         field(out, "task", &text::one_line(&d.task_type))?;
@@ -93,18 +105,27 @@ fn question(why: &Why, out: &mut Out) -> Result<()> {
         text::scope(&d.scope)
     };
     field(out, "scope", &scope)?;
-    field(
-        out,
-        "tokens",
-        &format!(
-            "{} of {}",
-            text::grouped(d.tokens_used.into()),
-            text::grouped(d.budget_tokens)
-        ),
-    )?;
+    let (used, budget) = (
+        text::grouped(d.tokens_used.into()),
+        text::grouped(d.budget_tokens),
+    );
+    let contents_only = d.state.get("budget_counts") == Some(&"content".into());
+    let tokens = if contents_only {
+        format!("{used} with headings and citations; the budget of {budget} counted contents only")
+    } else {
+        format!("{used} of {budget}")
+    };
+    field(out, "tokens", &tokens)?;
     if d.trajectory_id != d.decision_id.to_string() {
         let step = u64::from(d.step) + 1;
-        field(out, "trajectory", &format!("{}, decision {step} of it", text::one_line(&d.trajectory_id)))?;
+        field(
+            out,
+            "trajectory",
+            &format!(
+                "{}, decision {step} of it",
+                text::one_line(&d.trajectory_id)
+            ),
+        )?;
     }
     if let Some(previous) = why.previous {
         field(out, "previous", &previous.to_string())?;
@@ -121,7 +142,12 @@ fn probability(why: &Why, out: &mut Out) -> Result<()> {
     if d.arms.len() > 1 {
         let arms = d.arms.iter().map(|a| {
             let mark = if a.name == d.arm { " (this one)" } else { "" };
-            format!("{} {} of {}{mark}", a.name, text::percent(a.share), a.policy)
+            format!(
+                "{} {} of {}{mark}",
+                a.name,
+                text::percent(a.share),
+                a.policy
+            )
         });
         field(out, "arms", &arms.collect::<Vec<_>>().join(", "))?;
     }
@@ -129,23 +155,34 @@ fn probability(why: &Why, out: &mut Out) -> Result<()> {
         out,
         "drawn by",
         &match d.explore_mode {
-            memrl::ExploreMode::Greedy => "the policy's own order; nothing was randomised".to_owned(),
+            memrl::ExploreMode::Greedy => {
+                "the policy's own order; nothing was randomised".to_owned()
+            }
             memrl::ExploreMode::Holdout => format!(
                 "the policy's own order; each soft memory of it withheld with probability {}",
                 text::number(d.propensity.epsilon)
             ),
-            memrl::ExploreMode::PlackettLuce => "sampling from the policy (Plackett–Luce)".to_owned(),
+            memrl::ExploreMode::PlackettLuce => {
+                "sampling from the policy (Plackett–Luce)".to_owned()
+            }
             memrl::ExploreMode::None => "the control arm: no memory at all".to_owned(),
         },
     )?;
-    field(out, "probability", &format!("{} of exactly this slate", text::number(why.propensity)))
+    field(
+        out,
+        "probability",
+        &format!("{} of exactly this slate", text::number(why.propensity)),
+    )
 }
 
 fn candidate(item: &WhyItem, place: Option<usize>, features: bool, out: &mut Out) -> Result<()> {
     let i = &item.item;
     let place = place.map_or_else(|| "   -".to_owned(), |p| format!("{p:>3}."));
     let id = out.style.hint(&format!("m:{}", i.cell_id.short()));
-    let mut facts = vec![format!("score {}", text::number(i.score)), text::count(i.tokens.into(), "token")];
+    let mut facts = vec![
+        format!("score {}", text::number(i.score)),
+        text::count(i.tokens.into(), "token"),
+    ];
     if let Some(p) = i.p_include.or(i.p_step) {
         facts.push(format!("p {}", text::number(p)));
     }
@@ -169,7 +206,10 @@ fn candidate(item: &WhyItem, place: Option<usize>, features: bool, out: &mut Out
         out.line("      (changed since)")?;
     }
     if let Some(mask) = item.masked_now.filter(|_| i.selected) {
-        out.line(&format!("      (would not be shown today: {})", mask.as_str()))?;
+        out.line(&format!(
+            "      (would not be shown today: {})",
+            mask.as_str()
+        ))?;
     }
     if features && !item.named_features.is_empty() {
         let features = item
@@ -191,7 +231,10 @@ fn outcome(why: &Why, out: &mut Out) -> Result<()> {
         out.note(&format!("Report one: {}", out.talk.hint(&hint)));
         return Ok(());
     };
-    heading(out, &format!("Outcome ({})", text::count(merged.reports as u64, "report")))?;
+    heading(
+        out,
+        &format!("Outcome ({})", text::count(merged.reports as u64, "report")),
+    )?;
     let o = &merged.outcome;
     let mut signals: Vec<(String, String)> = Vec::new();
     let mut add = |name: &str, value: Option<String>| {
@@ -205,29 +248,47 @@ fn outcome(why: &Why, out: &mut Out) -> Result<()> {
     add("stale", flag(o.stale_memory_error));
     add("tokens", o.tokens_used.map(|n| n.to_string()));
     add("latency", o.latency_ms.map(|n| format!("{n} ms")));
-    add("correction", o.user_correction.as_deref().map(text::one_line));
+    add(
+        "correction",
+        o.user_correction.as_deref().map(text::one_line),
+    );
     for (name, value) in &o.metrics {
         add(&text::one_line(name), Some(text::number(*value)));
     }
     for v in &o.verdicts {
         let stale = if v.stale { ", out of date" } else { "" };
-        add("verdict", Some(format!("m:{} useful {}{stale}", v.cell_id.short(), text::number(v.useful))));
+        add(
+            "verdict",
+            Some(format!(
+                "m:{} useful {}{stale}",
+                v.cell_id.short(),
+                text::number(v.useful)
+            )),
+        );
     }
     if !o.cited.is_empty() {
         let ids: Vec<String> = o.cited.iter().map(|c| format!("m:{}", c.short())).collect();
         add("cited", Some(ids.join(", ")));
     }
     for (name, value) in signals {
-        field(out, &format!("  {name}"), &value)?;
+        field(out, &format!("  {name:<9} "), &value)?;
     }
     for c in &merged.conflicts {
-        let against = format!("{} against {}", text::number(c.reported), text::number(c.kept));
+        let against = format!(
+            "{} against {}",
+            text::number(c.reported),
+            text::number(c.kept)
+        );
         field(out, "  conflict", &format!("{} {against}", c.field))?;
     }
     heading(out, "Rewards")?;
     for reward in &why.rewards {
         let value = out.style.bold(&text::number(reward.value));
-        out.line(&format!("  {:<14} {value}{}", reward.spec, terms(&reward.terms)))?;
+        out.line(&format!(
+            "  {:<14} {value}{}",
+            reward.spec,
+            terms(&reward.terms)
+        ))?;
     }
     if why.rewards.is_empty() {
         out.line("  none yet: the specs in use need --success")?;

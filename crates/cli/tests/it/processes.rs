@@ -67,7 +67,10 @@ fn acknowledged_writes_survive_kill_9() {
     }
     let stored = contents(&home);
     for content in &all {
-        assert!(stored.contains(content), "{content} was acknowledged and is not there");
+        assert!(
+            stored.contains(content),
+            "{content} was acknowledged and is not there"
+        );
     }
     assert_eq!(home.run(&["doctor"]).code, Some(0));
 }
@@ -86,7 +89,10 @@ fn sigterm_ends_what_was_begun() {
     assert!(!acknowledged.is_empty());
     let stored = contents(&home);
     for content in &acknowledged {
-        assert!(stored.contains(content), "{content} was acknowledged and is not there");
+        assert!(
+            stored.contains(content),
+            "{content} was acknowledged and is not there"
+        );
     }
 }
 
@@ -94,15 +100,21 @@ fn sigterm_ends_what_was_begun() {
 fn a_command_and_a_server_see_each_others_writes() {
     let home = Home::new();
     let server = Arc::new(Server::start(&home));
-    let (status, _) = server.post("/v1/cells", &fact("The server heard it.")).expect("an answer");
+    let (status, _) = server
+        .post("/v1/cells", &fact("The server heard it."))
+        .expect("an answer");
     assert!(status < 300);
-    assert!(home.ok(&["recall", "who heard it?", "--scope", "user=ann"]).contains("The server heard it."));
+    assert!(
+        home.ok(&["recall", "who heard it?", "--scope", "user=ann"])
+            .contains("The server heard it.")
+    );
     let writing = {
         let server = Arc::clone(&server);
         std::thread::spawn(move || {
             for n in 0..20 {
-                let (status, body) =
-                    server.post("/v1/cells", &fact(&format!("over HTTP {n}"))).expect("an answer");
+                let (status, body) = server
+                    .post("/v1/cells", &fact(&format!("over HTTP {n}")))
+                    .expect("an answer");
                 assert!(status < 300, "{status}: {body}");
             }
         })
@@ -112,7 +124,8 @@ fn a_command_and_a_server_see_each_others_writes() {
     }
     writing.join().expect("the writer ends");
     assert_eq!(contents(&home).len(), 31);
-    let body = json!({"query": "from the shell 7", "scope": {"user": "ann"}, "budget_tokens": 2000});
+    let body =
+        json!({"query": "from the shell 7", "scope": {"user": "ann"}, "budget_tokens": 2000});
     let (status, answer) = server.post("/v1/recall", &body).expect("an answer");
     assert_eq!(status, 200, "{answer}");
     assert!(answer.contains("from the shell 7"), "{answer}");
@@ -128,11 +141,24 @@ fn only_one_of_many_supersedes_wins() {
         let runs: Vec<_> = (0..6)
             .map(|n| {
                 let (home, coffee) = (&home, &coffee);
-                scope.spawn(move || home.run(&["supersede", coffee, &format!("Taste {n}.")]).code)
+                scope.spawn(move || {
+                    home.run(&["supersede", coffee, &format!("Taste {n}.")])
+                        .code
+                })
             })
             .collect();
-        runs.into_iter().map(|r| r.join().expect("a run ends")).collect()
+        runs.into_iter()
+            .map(|r| r.join().expect("a run ends"))
+            .collect()
     });
-    assert_eq!(codes.iter().filter(|c| **c == Some(0)).count(), 1, "{codes:?}");
-    assert_eq!(codes.iter().filter(|c| **c == Some(5)).count(), 5, "{codes:?}");
+    assert_eq!(
+        codes.iter().filter(|c| **c == Some(0)).count(),
+        1,
+        "{codes:?}"
+    );
+    assert_eq!(
+        codes.iter().filter(|c| **c == Some(5)).count(),
+        5,
+        "{codes:?}"
+    );
 }

@@ -3,11 +3,21 @@
 use crate::support::{Home, files};
 
 /// The words of the secret and their stems, as an index might have them.
-const TRACES: [&str; 8] =
-    ["zanzibarian", "zanzibar", "flugelhorns", "flugelhorn", "quixotically", "quixot", "xylograph", "xylographi"];
+const TRACES: [&str; 8] = [
+    "zanzibarian",
+    "zanzibar",
+    "flugelhorns",
+    "flugelhorn",
+    "quixotically",
+    "quixot",
+    "xylograph",
+    "xylographi",
+];
 
 fn contains(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|w| w.eq_ignore_ascii_case(needle))
+    haystack
+        .windows(needle.len())
+        .any(|w| w.eq_ignore_ascii_case(needle))
 }
 
 fn traces(home: &Home) -> Vec<String> {
@@ -32,10 +42,23 @@ fn forgotten_means_gone() {
     let id = home.ok(&["add", "--scope", "user=ann", secret]);
     // It spreads: a version, a query, a context, a correction, a backup, an export inside.
     home.ok(&["update", &id, "--content", &format!("{secret} Twice.")]);
-    home.ok(&["recall", "who plays zanzibarian flugelhorns quixotically over xylographs?"]);
-    home.ok(&["feedback", "last", "--success", "0", "--correction", "xylographic flugelhorns are zanzibarian"]);
+    home.ok(&[
+        "recall",
+        "who plays zanzibarian flugelhorns quixotically over xylographs?",
+    ]);
+    home.ok(&[
+        "feedback",
+        "last",
+        "--success",
+        "0",
+        "--correction",
+        "xylographic flugelhorns are zanzibarian",
+    ]);
     home.ok(&["backup"]);
-    assert!(!traces(&home).is_empty(), "the test looks in the right place");
+    assert!(
+        !traces(&home).is_empty(),
+        "the test looks in the right place"
+    );
     home.ok(&["purge", &id, "--yes"]);
     assert_eq!(traces(&home), Vec::<String>::new());
     let left = home.ok(&["list"]);

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::{Home, MEMRL, Run, files};
+use crate::support::{Home, MEMRL, Run, files, many};
 
 fn database(home: &Home) -> std::path::PathBuf {
     home.path().join("memrl.db")
@@ -18,12 +18,20 @@ fn refused(run: &Run, exit: i32, code: &str) {
 fn a_foreign_file_is_refused_and_left_alone() {
     let home = Home::new();
     std::fs::create_dir_all(home.path()).expect("a directory");
-    let poem = "a poem, not a database; long enough to be looked at by whoever opens it. ".repeat(99);
+    let poem =
+        "a poem, not a database; long enough to be looked at by whoever opens it. ".repeat(99);
     std::fs::write(database(&home), &poem).expect("a file is written");
-    for args in [&["list", "--json"][..], &["add", "x", "--json"], &["doctor", "--json"]] {
+    for args in [
+        &["list", "--json"][..],
+        &["add", "x", "--json"],
+        &["doctor", "--json"],
+    ] {
         refused(&home.run(args), 6, "corrupt_database");
     }
-    assert_eq!(std::fs::read_to_string(database(&home)).expect("it is there"), poem);
+    assert_eq!(
+        std::fs::read_to_string(database(&home)).expect("it is there"),
+        poem
+    );
 }
 
 #[test]
@@ -57,7 +65,10 @@ fn a_newer_database_is_refused_and_left_alone() {
     let mut newer = before.clone();
     // The user version of an SQLite file stands at byte 60, big-endian.
     let version = u32::from_be_bytes([newer[60], newer[61], newer[62], newer[63]]);
-    assert!(version > 0, "the version is kept where the test looks for it");
+    assert!(
+        version > 0,
+        "the version is kept where the test looks for it"
+    );
     newer[60..64].copy_from_slice(&(version + 1000).to_be_bytes());
     std::fs::write(database(&home), &newer).expect("a file is written");
     for side in ["memrl.db-wal", "memrl.db-shm"] {
@@ -82,7 +93,10 @@ fn a_directory_that_cannot_be_written_is_refused() {
     std::fs::set_permissions(home.file(""), PermissionsExt::from_mode(0o755)).expect("permissions");
     std::fs::set_permissions(&place, PermissionsExt::from_mode(0o555)).expect("permissions");
     let mut command = Command::new(&memrl);
-    command.args(["add", "x", "--json", "--data-dir"]).arg(&place).env_clear();
+    command
+        .args(["add", "x", "--json", "--data-dir"])
+        .arg(&place)
+        .env_clear();
     if root {
         command.uid(65534).gid(65534);
     }
@@ -99,14 +113,18 @@ fn a_directory_that_cannot_be_written_is_refused() {
 fn a_full_disk_loses_nothing_that_was_stored() {
     let home = Home::new();
     home.with_three();
-    let lines: String = (0..3000)
-        .map(|i| format!("{{\"content\": \"filler number {i} with some more words in it\"}}\n"))
-        .collect();
-    let file = home.write("filler.jsonl", lines);
+    let file = home.write("filler.jsonl", many(3000));
     // No file may grow beyond a megabyte; without the trap the kernel would end the process.
-    let script = format!("trap '' XFSZ; ulimit -f 1024; exec {MEMRL} add --json --batch {}", file.display());
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 1024; exec {MEMRL} add --json --batch {}",
+        file.display()
+    );
     let mut shell = Command::new("sh");
-    shell.args(["-c", &script]).env_clear().env("MEMRL_DATA_DIR", home.path()).env("PATH", "/bin:/usr/bin");
+    shell
+        .args(["-c", &script])
+        .env_clear()
+        .env("MEMRL_DATA_DIR", home.path())
+        .env("PATH", "/bin:/usr/bin");
     let output = shell.output().expect("sh runs");
     let err = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(6), "{err}");
@@ -122,8 +140,15 @@ fn a_full_disk_loses_nothing_that_was_stored() {
 fn output_that_cannot_be_written_is_an_error() {
     let home = Home::new();
     home.with_three();
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
-    let output = home.command(&["list", "--json"]).stdout(full).output().expect("memrl runs");
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .expect("/dev/full");
+    let output = home
+        .command(&["list", "--json"])
+        .stdout(full)
+        .output()
+        .expect("memrl runs");
     let err = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(6), "{err}");
     assert!(err.contains("disk_full"), "{err}");
@@ -136,7 +161,10 @@ fn a_backup_is_not_overwritten() {
     let there = home.write("there.db", "something dear");
     let run = home.run(&["backup", there.to_str().expect("UTF-8")]);
     assert_ne!(run.code, Some(0), "{}", run.whole());
-    assert_eq!(std::fs::read_to_string(there).expect("it is there"), "something dear");
+    assert_eq!(
+        std::fs::read_to_string(there).expect("it is there"),
+        "something dear"
+    );
 }
 
 #[test]
@@ -144,7 +172,12 @@ fn a_file_that_is_no_backup_is_not_restored() {
     let home = Home::new();
     home.with_three();
     let poem = home.write("poem.db", "a poem".repeat(1000));
-    let run = home.run(&["restore", poem.to_str().expect("UTF-8"), "--force", "--json"]);
+    let run = home.run(&[
+        "restore",
+        poem.to_str().expect("UTF-8"),
+        "--force",
+        "--json",
+    ]);
     refused(&run, 6, "corrupt_database");
     assert!(home.ok(&["list"]).contains("coffee"));
 }

@@ -30,8 +30,13 @@ impl Run {
 
     /// Both outputs and the exit code, as a snapshot shows them.
     pub fn whole(&self) -> String {
-        let code = self.code.map_or_else(|| "signal".to_owned(), |c| c.to_string());
-        format!("exit: {code}\n--- stdout\n{}--- stderr\n{}", self.out, self.err)
+        let code = self
+            .code
+            .map_or_else(|| "signal".to_owned(), |c| c.to_string());
+        format!(
+            "exit: {code}\n--- stdout\n{}--- stderr\n{}",
+            self.out, self.err
+        )
     }
 
     /// The error object on standard error.
@@ -50,7 +55,9 @@ impl Run {
 
 impl Home {
     pub fn new() -> Self {
-        Self { dir: tempfile::tempdir().expect("a temporary directory") }
+        Self {
+            dir: tempfile::tempdir().expect("a temporary directory"),
+        }
     }
 
     /// The data directory; does not exist at first.
@@ -126,10 +133,30 @@ impl Home {
     /// Three memories that tests talk about; their ids.
     pub fn with_three(&self) -> [String; 3] {
         [
-            self.ok(&["add", "--type", "preference", "--scope", "user=ann", "Ann drinks her coffee black."]),
-            self.ok(&["add", "--scope", "user=ann", "--speaker", "Ann", "I moved to Lisbon in 2024."]),
             self.ok(&[
-                "add", "--type", "constraint", "--criticality", "0.9", "--scope", "user=bob",
+                "add",
+                "--type",
+                "preference",
+                "--scope",
+                "user=ann",
+                "Ann drinks her coffee black.",
+            ]),
+            self.ok(&[
+                "add",
+                "--scope",
+                "user=ann",
+                "--speaker",
+                "Ann",
+                "I moved to Lisbon in 2024.",
+            ]),
+            self.ok(&[
+                "add",
+                "--type",
+                "constraint",
+                "--criticality",
+                "0.9",
+                "--scope",
+                "user=bob",
                 "Never push to main without a review.",
             ]),
         ]
@@ -152,7 +179,9 @@ impl Server {
             .expect("memrl runs");
         let stdout = child.stdout.take().expect("a standard output");
         let mut url = String::new();
-        std::io::BufReader::new(stdout).read_line(&mut url).expect("the address is announced");
+        std::io::BufReader::new(stdout)
+            .read_line(&mut url)
+            .expect("the address is announced");
         let url = url.trim().to_owned();
         assert!(url.starts_with("http://127.0.0.1:"), "{url:?}");
         Self { child, url }
@@ -184,7 +213,12 @@ impl Drop for Server {
 }
 
 /// One request on a connection of its own.
-fn request(url: &str, method: &str, path: &str, body: Option<&str>) -> std::io::Result<(u16, String)> {
+fn request(
+    url: &str,
+    method: &str,
+    path: &str,
+    body: Option<&str>,
+) -> std::io::Result<(u16, String)> {
     use std::io::Read;
     let host = url.trim_start_matches("http://");
     let mut stream = std::net::TcpStream::connect(host)?;
@@ -199,8 +233,21 @@ fn request(url: &str, method: &str, path: &str, body: Option<&str>) -> std::io::
     stream.read_to_string(&mut answer)?;
     let status = answer.get(9..12).and_then(|s| s.parse().ok());
     let status = status.ok_or_else(|| std::io::Error::other(format!("no status: {answer:?}")))?;
-    let body = answer.split_once("\r\n\r\n").map(|(_, b)| b.to_owned()).unwrap_or_default();
+    let body = answer
+        .split_once("\r\n\r\n")
+        .map(|(_, b)| b.to_owned())
+        .unwrap_or_default();
     Ok((status, body))
+}
+
+/// A JSON Lines file of this many memories.
+pub fn many(n: usize) -> String {
+    (0..n).fold(String::new(), |mut lines, i| {
+        lines.push_str("{\"content\": \"memory number ");
+        lines.push_str(&i.to_string());
+        lines.push_str(" of a long list, with some more words in it\"}\n");
+        lines
+    })
 }
 
 /// Every file below a directory.
@@ -233,7 +280,10 @@ macro_rules! words {
 
 /// What differs from run to run, and what snapshots show instead.
 pub const FILTERS: &[(&str, &str)] = &[
-    (r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "[ID]"),
+    (
+        r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
+        "[ID]",
+    ),
     (r"m:[0-9a-f]{8}", "m:[ID]"),
     (r"\d{4}-\d\d-\d\dT\d\d[:-]\d\d[:-]\d\d(\.\d+)?Z", "[TIME]"),
     (r"\d+\.\d ms", "[MS]"),

@@ -6,7 +6,11 @@ use crate::words;
 #[test]
 fn init_says_where_and_how_to_turn_the_hold_out_off() {
     let home = Home::new();
-    let run = home.command(&["init"]).env_remove("MEMRL_EPSILON").output().expect("memrl runs");
+    let run = home
+        .command(&["init"])
+        .env_remove("MEMRL_EPSILON")
+        .output()
+        .expect("memrl runs");
     let text = format!(
         "{}---\n{}",
         String::from_utf8_lossy(&run.stdout),
@@ -19,7 +23,14 @@ fn init_says_where_and_how_to_turn_the_hold_out_off() {
 #[test]
 fn add_answers_with_the_id_and_knows_what_is_there() {
     let home = Home::new();
-    let args = ["add", "--type", "fact", "--scope", "user=ann", "Ann moved to Lisbon."];
+    let args = [
+        "add",
+        "--type",
+        "fact",
+        "--scope",
+        "user=ann",
+        "Ann moved to Lisbon.",
+    ];
     let first = home.run(&args);
     let second = home.run(&args);
     assert_eq!(first.out, second.out);
@@ -30,7 +41,10 @@ fn add_answers_with_the_id_and_knows_what_is_there() {
 fn add_takes_text_from_stdin_and_files_of_many() {
     let home = Home::new();
     let from_stdin = home.fed(&["add", "--type", "episode", "-"], "two\nlines\n");
-    assert_eq!(home.json(&["get", from_stdin.out.trim()])["content"], "two\nlines");
+    assert_eq!(
+        home.json(&["get", from_stdin.out.trim()])["content"],
+        "two\nlines"
+    );
     let file = home.write(
         "many.jsonl",
         "{\"content\": \"one\"}\n\n{\"type\": \"preference\", \"content\": \"two\", \"scope\": {\"user\": \"bob\"}}\n",
@@ -39,7 +53,10 @@ fn add_takes_text_from_stdin_and_files_of_many() {
     let run = home.run(&["add", "--batch", file, "--scope", "user=ann"]);
     words!(home, run.whole());
     assert_eq!(home.ok(&["list", "--scope", "user=ann"]).lines().count(), 2);
-    let bad = home.write("bad.jsonl", "{\"content\": \"three\"}\n{\"content\": NaN}\n");
+    let bad = home.write(
+        "bad.jsonl",
+        "{\"content\": \"three\"}\n{\"content\": NaN}\n",
+    );
     let bad = home.run(&["add", "--batch", bad.to_str().expect("a UTF-8 path")]);
     words!(home, bad.whole());
     assert!(!home.ok(&["list"]).contains("three"));
@@ -49,12 +66,42 @@ fn add_takes_text_from_stdin_and_files_of_many() {
 fn every_field_of_a_memory_can_be_given_and_read() {
     let home = Home::new();
     let id = home.ok(&[
-        "add", "--type", "fact", "--scope", "user=ann", "--scope", "project=web",
-        "--confidence", "0.8", "--sensitivity", "medium", "--origin", "tool",
-        "--valid-from", "2026-01-01T00:00:00+05:00", "--valid-until", "2099-01-01",
-        "--occurred-at", "2025-06-01", "--speaker", "CI", "--source", "build-7", "--position", "3",
-        "--source-ref", "log:12", "--key", "k1", "--criticality", "0.2", "--staleness", "-0.5",
-        "--payload", "{\"exit\": 0}", "The build takes 4 minutes.",
+        "add",
+        "--type",
+        "fact",
+        "--scope",
+        "user=ann",
+        "--scope",
+        "project=web",
+        "--confidence",
+        "0.8",
+        "--sensitivity",
+        "medium",
+        "--origin",
+        "tool",
+        "--valid-from",
+        "2026-01-01T00:00:00+05:00",
+        "--valid-until",
+        "2099-01-01",
+        "--occurred-at",
+        "2025-06-01",
+        "--speaker",
+        "CI",
+        "--source",
+        "build-7",
+        "--position",
+        "3",
+        "--source-ref",
+        "log:12",
+        "--key",
+        "k1",
+        "--criticality",
+        "0.2",
+        "--staleness",
+        "-0.5",
+        "--payload",
+        "{\"exit\": 0}",
+        "The build takes 4 minutes.",
     ]);
     words!(home, home.run(&["get", &id[..8]]).whole());
 }
@@ -65,7 +112,11 @@ fn list_is_a_table_and_pages() {
     home.with_three();
     words!(home, home.run(&["list"]).whole());
     words!(home, home.run(&["list", "--limit", "2"]).whole());
-    words!(home, home.run(&["list", "--contains", "LISBON", "--type", "fact", "-q"]).whole());
+    words!(
+        home,
+        home.run(&["list", "--contains", "LISBON", "--type", "fact", "-q"])
+            .whole()
+    );
     words!(home, home.run(&["list", "--scope", "user=nobody"]).whole());
 }
 
@@ -76,10 +127,24 @@ fn update_supersede_forget_and_history() {
     let mut all = String::new();
     let mut step = |args: &[&str]| {
         let run = home.run(args);
-        all.push_str(&format!("$ memrl {}\n{}\n", args.join(" "), run.whole()));
+        all += &["$ memrl ", &args.join(" "), "\n", &run.whole(), "\n"].concat();
     };
-    step(&["update", &lisbon, "--content", "I moved to Porto in 2024.", "--expected-version", "1"]);
-    step(&["update", &lisbon, "--content", "never", "--expected-version", "1"]);
+    step(&[
+        "update",
+        &lisbon,
+        "--content",
+        "I moved to Porto in 2024.",
+        "--expected-version",
+        "1",
+    ]);
+    step(&[
+        "update",
+        &lisbon,
+        "--content",
+        "never",
+        "--expected-version",
+        "1",
+    ]);
     step(&["update", &lisbon]);
     step(&["supersede", &coffee, "Ann drinks tea now."]);
     step(&["supersede", &coffee, "Ann drinks water now."]);
@@ -95,28 +160,75 @@ fn update_supersede_forget_and_history() {
 fn recall_prints_the_block_alone_on_stdout() {
     let home = Home::new();
     home.with_three();
-    words!(home, home.run(&["recall", "How does Ann take her coffee?", "--scope", "user=ann", "--budget", "200"]).whole());
-    words!(home, home.run(&["recall", "coffee", "--limit", "1", "--show-all", "--policy", "baseline_v0"]).whole());
-    words!(home, home.run(&["recall", "coffee", "--scope", "user=nobody"]).whole());
+    words!(
+        home,
+        home.run(&[
+            "recall",
+            "How does Ann take her coffee?",
+            "--scope",
+            "user=ann",
+            "--budget",
+            "200"
+        ])
+        .whole()
+    );
+    words!(
+        home,
+        home.run(&[
+            "recall",
+            "coffee",
+            "--limit",
+            "1",
+            "--show-all",
+            "--policy",
+            "baseline_v0"
+        ])
+        .whole()
+    );
+    words!(
+        home,
+        home.run(&["recall", "coffee", "--scope", "user=nobody"])
+            .whole()
+    );
 }
 
 #[test]
 fn feedback_why_and_rewards_tell_one_story() {
     let home = Home::new();
     let [coffee, ..] = home.with_three();
-    home.ok(&["recall", "How does Ann take her coffee?", "--trajectory", "morning"]);
+    home.ok(&[
+        "recall",
+        "How does Ann take her coffee?",
+        "--trajectory",
+        "morning",
+    ]);
     let before = home.run(&["why"]);
     let told = home.run(&[
-        "feedback", "last", "--success", "true", "--tokens", "812", "--latency-ms", "900",
-        "--useful", &format!("{}=1", &coffee[..8]), "--cited", &coffee, "--metric", "cost=0.4",
-        "--source", "user",
+        "feedback",
+        "last",
+        "--success",
+        "true",
+        "--tokens",
+        "812",
+        "--latency-ms",
+        "900",
+        "--useful",
+        &format!("{}=1", &coffee[..8]),
+        "--cited",
+        &coffee,
+        "--metric",
+        "cost=0.4",
+        "--source",
+        "user",
     ]);
     let against = home.run(&["feedback", "last", "--success", "0", "--stale"]);
     let after = home.run(&["why", "last", "--all"]);
     let scored = home.run(&["reward", "recompute", "--spec", "bounded_v1"]);
     words!(
         home,
-        [before, told, against, after, scored].map(|r| r.whole()).join("\n")
+        [before, told, against, after, scored]
+            .map(|r| r.whole())
+            .join("\n")
     );
 }
 
@@ -136,8 +248,15 @@ fn export_and_import_say_what_they_did() {
     let log = home.file("log");
     let cells = home.file("cells.jsonl");
     let (log, cells) = (log.to_str().expect("UTF-8"), cells.to_str().expect("UTF-8"));
-    words!(home, home.run(&["export", "--format", "parquet", "--out", log]).whole());
-    words!(home, home.run(&["export", "--cells", "--out", cells]).whole());
+    words!(
+        home,
+        home.run(&["export", "--format", "parquet", "--out", log])
+            .whole()
+    );
+    words!(
+        home,
+        home.run(&["export", "--cells", "--out", cells]).whole()
+    );
     let other = Home::new();
     words!(other, other.run(&["import", cells, "--dry-run"]).whole());
     words!(other, other.run(&["import", cells]).whole());
@@ -154,10 +273,24 @@ fn stats_doctor_and_config() {
     home.ok(&["recall", "coffee"]);
     words!(home, home.run(&["stats"]).whole());
     words!(home, home.run(&["doctor"]).whole());
-    words!(home, home.run(&["config", "get", "recall.budget_tokens"]).whole());
-    words!(home, home.run(&["config", "set", "recall.budget_tokens", "500"]).whole());
-    words!(home, home.run(&["config", "set", "explore.epsilon", "0.01"]).whole());
-    words!(home, home.run(&["config", "set", "explore.epsilon", "7"]).whole());
+    words!(
+        home,
+        home.run(&["config", "get", "recall.budget_tokens"]).whole()
+    );
+    words!(
+        home,
+        home.run(&["config", "set", "recall.budget_tokens", "500"])
+            .whole()
+    );
+    words!(
+        home,
+        home.run(&["config", "set", "explore.epsilon", "0.01"])
+            .whole()
+    );
+    words!(
+        home,
+        home.run(&["config", "set", "explore.epsilon", "7"]).whole()
+    );
     words!(home, home.run(&["config", "set", "colour", "blue"]).whole());
     words!(home, home.run(&["config", "path"]).whole());
     words!(home, home.run(&["config"]).whole());
@@ -174,7 +307,10 @@ fn backup_and_restore() {
     words!(home, home.run(&["restore", file]).whole());
     words!(home, home.run(&["restore", file, "--force"]).whole());
     let listed = home.ok(&["list"]);
-    assert!(listed.contains("coffee") && !listed.contains("after the backup"), "{listed}");
+    assert!(
+        listed.contains("coffee") && !listed.contains("after the backup"),
+        "{listed}"
+    );
     let elsewhere = Home::new();
     assert_eq!(elsewhere.run(&["restore", file]).code, Some(0));
     assert!(elsewhere.ok(&["list"]).contains("coffee"));
