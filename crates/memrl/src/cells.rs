@@ -48,8 +48,11 @@ impl Memory {
             .map(|(i, new)| {
                 let idempotency_key = new.idempotency_key.clone();
                 let cell = self.cell_of(new, now);
+                let payload = serde_json::json!({"type": cell.kind, "scope": cell.scope});
+                let event = self.event(EventKind::WriteCell, vec![cell.cell_id], None, payload);
                 InsertCell {
                     dedup,
+                    event: Some(event),
                     idempotency_key,
                     content_hash: self.content_hash(&cell.content),
                     vector: vectors.as_ref().map(|v| self.stored_vector(&v[i])),
@@ -58,29 +61,20 @@ impl Memory {
             })
             .collect();
         let inserted = self.store.insert(&rows)?;
-        let mut events = Vec::new();
-        let mut written = Vec::with_capacity(rows.len());
-        for (row, done) in rows.into_iter().zip(inserted) {
-            if done.created {
-                events.push(self.event(
-                    EventKind::WriteCell,
-                    vec![done.cell_id],
-                    None,
-                    serde_json::json!({"type": row.cell.kind, "scope": row.cell.scope}),
-                ));
-                written.push(Written {
-                    cell: row.cell,
-                    created: true,
-                });
-            } else {
-                written.push(Written {
-                    cell: self.store.get(done.cell_id)?.cell,
-                    created: false,
-                });
-            }
-        }
-        self.store.append_events(&events)?;
-        Ok(written)
+        rows.into_iter()
+            .zip(inserted)
+            .map(|(row, done)| {
+                let cell = if done.created {
+                    row.cell
+                } else {
+                    self.store.get(done.cell_id)?.cell
+                };
+                Ok(Written {
+                    cell,
+                    created: done.created,
+                })
+            })
+            .collect()
     }
 
     fn cell_of(&self, new: NewCell, now: Timestamp) -> Cell {
@@ -281,18 +275,15 @@ impl Memory {
             .embed_all(&[cell.indexed_text()])
             .ok()
             .map(|v| self.stored_vector(&v[0]));
-        let updated = self.store.update(&UpdateCell {
+        let payload = serde_json::json!({"version": expected_version.saturating_add(1)});
+        let event = self.event(EventKind::UpdateCell, vec![cell.cell_id], None, payload);
+        let change = UpdateCell {
             expected_version,
             content_hash: self.content_hash(&cell.content),
             vector,
             cell,
-        })?;
-        self.store.append_events(&[self.event(
-            EventKind::UpdateCell,
-            vec![updated.cell.cell_id],
-            None,
-            serde_json::json!({"version": updated.cell.version}),
-        )])?;
+        };
+        let updated = self.store.update(&change, &[event])?;
         Ok(updated.cell)
     }
 
@@ -333,15 +324,18 @@ impl Memory {
             idempotency_key: None,
             content_hash: self.content_hash(&cell.content),
             vector,
+            event: None,
             cell,
         };
-        let done = self.store.supersede(old_id, &insert, now)?;
-        self.store.append_events(&[self.event(
+        let new_id = insert.cell.cell_id;
+        let payload = serde_json::json!({"old_cell_id": old_id, "new_cell_id": new_id});
+        let event = self.event(
             EventKind::SupersedeCell,
-            vec![old_id, done.cell_id],
+            vec![old_id, new_id],
             None,
-            serde_json::json!({"old_cell_id": old_id, "new_cell_id": done.cell_id}),
-        )])?;
+            payload,
+        );
+        let done = self.store.supersede(old_id, &insert, now, &[event])?;
         Ok(Superseded {
             old_cell: self.store.get(old_id)?.cell,
             new_cell: self.store.get(done.cell_id)?.cell,
@@ -351,13 +345,9 @@ impl Memory {
     /// Forgets a cell softly: the row stays, the content goes. [`Self::purge`] destroys.
     pub fn forget(&self, id: IdRef<'_>, reason: &str) -> Result<Cell> {
         let id = self.cell_row(id)?.cell.cell_id;
-        let row = self.store.forget(id, self.clock.now())?;
-        self.store.append_events(&[self.event(
-            EventKind::ForgetCell,
-            vec![id],
-            None,
-            serde_json::json!({"reason": reason}),
-        )])?;
+        let payload = serde_json::json!({"reason": reason});
+        let event = self.event(EventKind::ForgetCell, vec![id], None, payload);
+        let row = self.store.forget(id, self.clock.now(), &[event])?;
         Ok(row.cell)
     }
 
@@ -407,13 +397,8 @@ impl Memory {
         reason: &str,
     ) -> Result<Cell> {
         let id = self.cell_row(id)?.cell.cell_id;
-        let row = self.store.set_status(id, to, self.clock.now())?;
-        self.store.append_events(&[self.event(
-            kind,
-            vec![id],
-            None,
-            serde_json::json!({"reason": reason}),
-        )])?;
+        let event = self.event(kind, vec![id], None, serde_json::json!({"reason": reason}));
+        let row = self.store.set_status(id, to, self.clock.now(), &[event])?;
         Ok(row.cell)
     }
 

@@ -9,8 +9,8 @@ use memrl_store::{DecisionFilter, DecisionRow, Evidence, OutcomeRow, Reward};
 use serde_json::json;
 
 use crate::{
-    CellId, CellType, Code, DecisionId, Error, EventKind, FeedbackReport, Memory, Merged, Outcome,
-    OutcomeId, Result, RewardValue,
+    CellId, CellType, Code, DecisionId, Error, Event, EventKind, FeedbackReport, Memory, Merged,
+    Outcome, OutcomeId, Result, RewardValue, Timestamp,
 };
 
 impl Memory {
@@ -24,26 +24,17 @@ impl Memory {
         check_outcome(outcome, &row)?;
         let now = self.clock.now();
         let id = OutcomeId::from_random(self.random());
-        let recorded = self.store.append_outcome(id, decision, now, outcome)?;
-        let reports = self.store.outcomes_of(recorded.decision_id)?;
+        let mut reports = self.store.outcomes_of(row.decision.decision_id)?;
+        let event = self.reported(&row, &reports, id, now, outcome)?;
+        let recorded =
+            self.store
+                .append_outcome(id, row.decision.decision_id, now, outcome, &[event])?;
+        if recorded.created {
+            reports = self.store.outcomes_of(recorded.decision_id)?;
+        }
         let merged = merge(&reports);
         let rewards = self.reward(&row, &merged)?;
         let values = self.credit(&row, &reports, &merged)?;
-        if recorded.created {
-            let event = self.event(
-                EventKind::FeedbackReceived,
-                Vec::new(),
-                Some(row.decision.query_id),
-                json!({
-                    "transition_id": recorded.decision_id,
-                    "query_id": row.decision.query_id,
-                    "reward_value": rewards.iter().find(|r| r.spec == self.config.reward.spec).map(|r| r.value),
-                    "conflicts": merged.conflicts.len(),
-                    "change_seq": self.store.change_seq()?,
-                }),
-            );
-            self.store.append_events(&[event])?;
-        }
         Ok(FeedbackReport {
             outcome_id: recorded.outcome_id,
             decision_id: recorded.decision_id,
@@ -53,6 +44,33 @@ impl Memory {
             rewards,
             values,
         })
+    }
+
+    /// The event of a report, with the reward as it is after it.
+    fn reported(
+        &self,
+        row: &DecisionRow,
+        earlier: &[OutcomeRow],
+        id: OutcomeId,
+        at: Timestamp,
+        outcome: &Outcome,
+    ) -> Result<Event> {
+        let before = earlier.iter().map(|r| (r.outcome_id, r.at, &r.outcome));
+        let merged = Merged::of(before.chain([(id, at, outcome)]));
+        let spec = self.spec(&self.config.reward.spec)?;
+        let payload = json!({
+            "transition_id": row.decision.decision_id,
+            "query_id": row.decision.query_id,
+            "reward_value": reward_under(&spec, row, &merged).map(|(r, _)| r.value),
+            "conflicts": merged.conflicts.len(),
+            "change_seq": self.store.change_seq()?,
+        });
+        Ok(self.event(
+            EventKind::FeedbackReceived,
+            Vec::new(),
+            Some(row.decision.query_id),
+            payload,
+        ))
     }
 
     /// The decision that a caller names: by id, query id, or `last`.

@@ -122,14 +122,14 @@ fn main() {
             |decision| {
                 let seqs = &known;
                 store
-                    .append_decision(&NewDecision { decision, seqs })
+                    .append_decision(&NewDecision { decision, seqs }, &[])
                     .expect("logged");
             },
         );
     }
     measure("record an outcome, durable", 300, |i| {
         store
-            .append_outcome(outcome_id(i), decision_id(i + 1), NOW, &outcome(1))
+            .append_outcome(outcome_id(i), decision_id(i + 1), NOW, &outcome(1), &[])
             .expect("recorded");
     });
     export(&cells_of_export());
@@ -159,10 +159,13 @@ fn export(cells: &[u64]) {
             item.features = vec![0.5; 24];
         }
         store
-            .append_decision(&NewDecision {
-                decision: &logged,
-                seqs: &[],
-            })
+            .append_decision(
+                &NewDecision {
+                    decision: &logged,
+                    seqs: &[],
+                },
+                &[],
+            )
             .expect("logged");
     }
     for (name, texts) in [("with", true), ("without", false)] {

@@ -1,8 +1,8 @@
 //! What goes into a store and what comes out. Plain data; no SQL, no policy.
 
 use memrl_types::{
-    Cell, CellId, CellStatus, CellType, Decision, DecisionId, DecisionPoint, EventKind, Outcome,
-    OutcomeId, Scope, Sensitivity, Timestamp,
+    Cell, CellId, CellStatus, CellType, Decision, DecisionId, DecisionPoint, Event, EventKind,
+    Outcome, OutcomeId, Scope, Sensitivity, Timestamp,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -36,6 +36,8 @@ pub struct InsertCell {
     pub content_hash: [u8; 32],
     /// The embedding of the cell, if there is one.
     pub vector: Option<Vector>,
+    /// Logged in the same transaction, when a cell is created.
+    pub event: Option<Event>,
 }
 
 /// What became of an [`InsertCell`].

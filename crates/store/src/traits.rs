@@ -18,6 +18,9 @@ use crate::{Result, StoreError};
 /// survive a loss of power; [`Store::append_decision`], [`Store::append_events`] and
 /// [`Store::touch`] return after it would survive the death of the process, and never wait for a
 /// disk. Readers see every acknowledged write of every process.
+///
+/// Events given to a writing method are part of its transaction: neither is ever there without
+/// the other.
 pub trait Store: Send + Sync {
     // ---- cells ------------------------------------------------------------------------------
 
@@ -48,23 +51,35 @@ pub trait Store: Send + Sync {
     /// Replaces the state of a cell and keeps the old one as a version. [`StoreError::Conflict`]
     /// when the cell no longer has the expected version, [`StoreError::NotLive`] when it is
     /// deleted or superseded.
-    fn update(&self, change: &UpdateCell) -> Result<CellRow>;
+    fn update(&self, change: &UpdateCell, events: &[Event]) -> Result<CellRow>;
 
     /// Inserts a cell as the successor of another one: of any number of concurrent calls exactly
     /// one wins, the others get [`StoreError::AlreadySuperseded`]. The new cell's `supersedes`
     /// gains the old id; never deduplicated, but a repeated idempotency key returns the first
     /// successor.
-    fn supersede(&self, old: CellId, new: &InsertCell, now: Timestamp) -> Result<Inserted>;
+    fn supersede(
+        &self,
+        old: CellId,
+        new: &InsertCell,
+        now: Timestamp,
+        events: &[Event],
+    ) -> Result<Inserted>;
 
     /// Moves a cell to another status and adds a version. Allowed are all moves among `active`,
     /// `quarantined`, `contradicted` and `expired`; the others have methods of their own. A cell
     /// that has the status already is returned as it is.
-    fn set_status(&self, id: CellId, to: CellStatus, now: Timestamp) -> Result<CellRow>;
+    fn set_status(
+        &self,
+        id: CellId,
+        to: CellStatus,
+        now: Timestamp,
+        events: &[Event],
+    ) -> Result<CellRow>;
 
     /// Forgets a cell softly: the row stays, with status `deleted` and content `[deleted]`;
     /// payload, speaker, references, vector, the content of earlier versions, and log texts that
     /// showed the cell are erased. For good is [`Store::purge`]. A second call changes nothing.
-    fn forget(&self, id: CellId, now: Timestamp) -> Result<CellRow>;
+    fn forget(&self, id: CellId, now: Timestamp, events: &[Event]) -> Result<CellRow>;
 
     /// Removes cells, and every cell derived from them, with every trace of their content; see
     /// `docs/storage.md`. Ids that are not stored are ignored. The log keeps bare ids.
@@ -98,7 +113,7 @@ pub trait Store: Send + Sync {
 
     /// Logs a decision as the next step of its trajectory. Logging the same id again is
     /// [`StoreError::DuplicateId`].
-    fn append_decision(&self, new: &NewDecision<'_>) -> Result<Appended>;
+    fn append_decision(&self, new: &NewDecision<'_>, events: &[Event]) -> Result<Appended>;
 
     /// The decision with this id or query id, with items and texts.
     fn decision(&self, id: DecisionId) -> Result<DecisionRow>;
@@ -122,13 +137,14 @@ pub trait Store: Send + Sync {
     fn trajectory(&self, id: &str) -> Result<Vec<DecisionRow>>;
 
     /// Records a report about a decision (or the decision of a query id). The same report for
-    /// the same decision again is not stored twice: the answer names the first.
+    /// the same decision again is not stored twice (nor are its events): the answer names the first.
     fn append_outcome(
         &self,
         id: OutcomeId,
         decision: DecisionId,
         at: Timestamp,
         outcome: &Outcome,
+        events: &[Event],
     ) -> Result<Recorded>;
 
     /// The reports about a decision, in the order of their arrival.

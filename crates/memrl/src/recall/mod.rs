@@ -231,10 +231,6 @@ impl Memory {
 
     /// Writes a decision and its event to the log.
     pub(crate) fn log(&self, made: &Made) -> Result<()> {
-        self.store.append_decision(&NewDecision {
-            decision: &made.decision,
-            seqs: &made.seqs,
-        })?;
         let d = &made.decision;
         let selected: Vec<CellId> = made.shown.iter().map(|r| r.cell.cell_id).collect();
         let payload = serde_json::json!({
@@ -244,7 +240,12 @@ impl Memory {
             "suppressed_count": d.items.len() - selected.len(),
         });
         let event = self.event(EventKind::DecideCells, selected, Some(d.query_id), payload);
-        Ok(self.store.append_events(&[event])?)
+        let new = NewDecision {
+            decision: d,
+            seqs: &made.seqs,
+        };
+        self.store.append_decision(&new, &[event])?;
+        Ok(())
     }
 
     fn answer(

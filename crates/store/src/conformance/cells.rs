@@ -116,15 +116,15 @@ fn equal_content_is_stored_once(store: &dyn Store) {
     assert_eq!(created, [true, false, true, true, true]);
     assert_eq!((done[1].seq, done[1].cell_id), (done[0].seq, cell_id(1)));
     // A forgotten or superseded cell is no twin.
-    store.forget(cell_id(1), NOW).unwrap();
+    store.forget(cell_id(1), NOW, &[]).unwrap();
     store
-        .supersede(cell_id(5), &insert(cell(6, "coffee")), NOW)
+        .supersede(cell_id(5), &insert(cell(6, "coffee")), NOW, &[])
         .unwrap();
     let again = store.insert(&[dedup(7, CellType::Fact, ann())]).unwrap();
     assert!(again[0].created);
     // A quarantined one is.
     store
-        .set_status(cell_id(7), CellStatus::Quarantined, NOW)
+        .set_status(cell_id(7), CellStatus::Quarantined, NOW, &[])
         .unwrap();
     assert_eq!(
         store.insert(&[dedup(8, CellType::Fact, ann())]).unwrap()[0].cell_id,
@@ -148,10 +148,10 @@ fn a_repeated_write_is_the_first_write(store: &dyn Store) {
         ..insert(cell(n, "green tea"))
     };
     let first = store
-        .supersede(cell_id(1), &keyed_successor(4), NOW)
+        .supersede(cell_id(1), &keyed_successor(4), NOW, &[])
         .unwrap();
     let again = store
-        .supersede(cell_id(1), &keyed_successor(5), NOW)
+        .supersede(cell_id(1), &keyed_successor(5), NOW, &[])
         .unwrap();
     assert_eq!((again.cell_id, again.created), (first.cell_id, false));
 }
@@ -360,12 +360,15 @@ fn an_update_keeps_what_was(store: &dyn Store) {
     second.content = "coffee".into();
     second.updated_at = Timestamp(NOW.0 + 5);
     let row = store
-        .update(&UpdateCell {
-            cell: second.clone(),
-            expected_version: 1,
-            content_hash: hash("coffee"),
-            vector: None,
-        })
+        .update(
+            &UpdateCell {
+                cell: second.clone(),
+                expected_version: 1,
+                content_hash: hash("coffee"),
+                vector: None,
+            },
+            &[],
+        )
         .unwrap();
     // Kept from the stored cell: id, version (plus one), status, creation, counters.
     let expected = memrl_types::Cell {
@@ -397,8 +400,8 @@ fn a_stale_update_is_refused(store: &dyn Store) {
         content_hash: hash("coffee"),
         vector: None,
     };
-    store.update(&change(1)).unwrap();
-    let stale = store.update(&change(1));
+    store.update(&change(1), &[]).unwrap();
+    let stale = store.update(&change(1), &[]);
     assert!(matches!(
         stale,
         Err(StoreError::Conflict {
@@ -407,9 +410,9 @@ fn a_stale_update_is_refused(store: &dyn Store) {
             ..
         })
     ));
-    store.forget(cell_id(1), NOW).unwrap();
+    store.forget(cell_id(1), NOW, &[]).unwrap();
     assert!(matches!(
-        store.update(&change(3)),
+        store.update(&change(3), &[]),
         Err(StoreError::NotLive { .. })
     ));
     let unknown = UpdateCell {
@@ -417,7 +420,7 @@ fn a_stale_update_is_refused(store: &dyn Store) {
         ..change(1)
     };
     assert!(matches!(
-        store.update(&unknown),
+        store.update(&unknown, &[]),
         Err(StoreError::CellNotFound(_))
     ));
 }
@@ -426,7 +429,7 @@ fn a_successor_takes_over_once(store: &dyn Store) {
     let first = store.insert(&[insert(cell(1, "tea"))]).unwrap()[0];
     let later = Timestamp(NOW.0 + 9);
     let second = store
-        .supersede(cell_id(1), &insert(cell(2, "coffee")), later)
+        .supersede(cell_id(1), &insert(cell(2, "coffee")), later, &[])
         .unwrap();
     assert!(second.created && second.seq > first.seq);
     let old = store.get(cell_id(1)).unwrap();
@@ -438,15 +441,15 @@ fn a_successor_takes_over_once(store: &dyn Store) {
     assert_eq!(old.cell.content, "tea");
     let new = store.get(cell_id(2)).unwrap().cell;
     assert_eq!(new.supersedes, [cell_id(1).to_string()]);
-    match store.supersede(cell_id(1), &insert(cell(3, "water")), later) {
+    match store.supersede(cell_id(1), &insert(cell(3, "water")), later, &[]) {
         Err(StoreError::AlreadySuperseded { by, .. }) => assert_eq!(by, cell_id(2)),
         other => panic!("{other:?}"),
     }
     assert!(store.find(cell_id(3)).unwrap().is_none());
-    store.forget(cell_id(2), later).unwrap();
-    let deleted = store.supersede(cell_id(2), &insert(cell(3, "water")), later);
+    store.forget(cell_id(2), later, &[]).unwrap();
+    let deleted = store.supersede(cell_id(2), &insert(cell(3, "water")), later, &[]);
     assert!(matches!(deleted, Err(StoreError::NotLive { .. })));
-    let unknown = store.supersede(cell_id(9), &insert(cell(3, "water")), later);
+    let unknown = store.supersede(cell_id(9), &insert(cell(3, "water")), later, &[]);
     assert!(matches!(unknown, Err(StoreError::CellNotFound(_))));
 }
 
@@ -462,7 +465,7 @@ fn statuses_change_only_where_allowed(store: &dyn Store) {
             };
             store.insert(&[insert(start)]).unwrap();
             let open = [Active, Contradicted, Expired, Quarantined];
-            match store.set_status(cell_id(n), to, Timestamp(NOW.0 + 1)) {
+            match store.set_status(cell_id(n), to, Timestamp(NOW.0 + 1), &[]) {
                 Ok(row) if from == to => assert_eq!(row.cell.version, 1),
                 Ok(row) => {
                     assert!(open.contains(&from) && open.contains(&to));

@@ -64,7 +64,7 @@ fn counters_do_not_lose_updates(store: &dyn Store) {
 fn one_of_n_concurrent_supersedes_wins(store: &dyn Store) {
     store.insert(&[insert(cell(1, "x"))]).unwrap();
     let answers = together(8, |n| {
-        store.supersede(cell_id(1), &insert(cell(10 + n, "new")), NOW)
+        store.supersede(cell_id(1), &insert(cell(10 + n, "new")), NOW, &[])
     });
     let winners: Vec<_> = answers.iter().flatten().map(|i| i.cell_id).collect();
     assert_eq!(winners.len(), 1);
@@ -93,12 +93,15 @@ fn one_of_n_concurrent_updates_wins(store: &dyn Store) {
     store.insert(&[insert(cell(1, "x"))]).unwrap();
     let answers = together(8, |n| {
         let content = format!("by {n}");
-        store.update(&UpdateCell {
-            content_hash: hash(&content),
-            cell: cell(1, &content),
-            expected_version: 1,
-            vector: None,
-        })
+        store.update(
+            &UpdateCell {
+                content_hash: hash(&content),
+                cell: cell(1, &content),
+                expected_version: 1,
+                vector: None,
+            },
+            &[],
+        )
     });
     assert_eq!(answers.iter().flatten().count(), 1);
     let winner = answers.iter().flatten().next().unwrap();
@@ -129,10 +132,13 @@ fn concurrent_steps_get_numbers_of_their_own(store: &dyn Store) {
             .map(|i| {
                 let decision = decision(n * 10 + i, "t", &[n, i]);
                 store
-                    .append_decision(&NewDecision {
-                        decision: &decision,
-                        seqs: &[],
-                    })
+                    .append_decision(
+                        &NewDecision {
+                            decision: &decision,
+                            seqs: &[],
+                        },
+                        &[],
+                    )
                     .unwrap()
                     .step
             })

@@ -151,6 +151,7 @@ pub fn insert(cell: Cell) -> InsertCell {
         dedup: false,
         idempotency_key: None,
         vector: None,
+        event: None,
     }
 }
 

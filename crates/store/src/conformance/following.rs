@@ -62,26 +62,26 @@ fn a_cache_catches_up_with_every_change(store: &dyn Store) {
         content_hash: hash("two!"),
         vector: Some(vector(2)),
     };
-    store.update(&change).unwrap();
+    store.update(&change, &[]).unwrap();
     let changes = news();
     assert_eq!(
         (changes.len(), upserted(&changes[0])),
         (1, (two, Some(vec![2; 64])))
     );
     let four = store
-        .supersede(cell_id(2), &insert(cell(4, "four")), NOW)
+        .supersede(cell_id(2), &insert(cell(4, "four")), NOW, &[])
         .unwrap()
         .seq;
     let mut touched: Vec<_> = news().iter().map(|c| upserted(c).0).collect();
     touched.sort_unstable();
     assert_eq!(touched, [two, four]);
     store
-        .set_status(cell_id(1), CellStatus::Quarantined, NOW)
+        .set_status(cell_id(1), CellStatus::Quarantined, NOW, &[])
         .unwrap();
     assert_eq!(upserted(&news()[0]).0, one);
     store.put_vectors(&[(three, 1, vector(3))]).unwrap();
     assert_eq!(upserted(&news()[0]), (three, Some(vec![3; 64])));
-    store.forget(cell_id(3), NOW).unwrap();
+    store.forget(cell_id(3), NOW, &[]).unwrap();
     assert_eq!(news()[0].what, Changed::Removed { seq: three });
     store.purge(&[cell_id(1)]).unwrap();
     assert_eq!(news()[0].what, Changed::Removed { seq: one });
@@ -120,7 +120,7 @@ fn vectors_follow_their_text(store: &dyn Store) {
         .iter()
         .map(|d| d.seq)
         .collect();
-    store.forget(cell_id(4), NOW).unwrap();
+    store.forget(cell_id(4), NOW, &[]).unwrap();
     let missing = |after| {
         let rows = store.vectors_missing("m1", after, 2).unwrap();
         rows.iter().map(|r| r.seq).collect::<Vec<_>>()
@@ -133,7 +133,7 @@ fn vectors_follow_their_text(store: &dyn Store) {
         content_hash: hash("y"),
         vector: None,
     };
-    store.update(&change).unwrap();
+    store.update(&change, &[]).unwrap();
     // Of cell 2 the vector comes too late, cell 4 is forgotten, 999 never was.
     let offered: Vec<_> = [seqs[0], seqs[1], seqs[3], 999]
         .map(|s| (s, 1, vector(9)))
@@ -168,7 +168,7 @@ fn vectors_follow_their_text(store: &dyn Store) {
         content_hash: row.content_hash,
         vector: None,
     };
-    store.update(&same_text).unwrap();
+    store.update(&same_text, &[]).unwrap();
     assert_eq!(found("m1"), 1);
     assert_eq!(
         store.stats().unwrap().vectors,

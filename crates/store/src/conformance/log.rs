@@ -52,10 +52,13 @@ pub(super) const CHECKS: &[Check] = &[
 
 fn log(store: &dyn Store, decision: &Decision) -> crate::Appended {
     store
-        .append_decision(&NewDecision {
-            decision,
-            seqs: &[],
-        })
+        .append_decision(
+            &NewDecision {
+                decision,
+                seqs: &[],
+            },
+            &[],
+        )
         .unwrap()
 }
 
@@ -91,10 +94,13 @@ fn a_decision_reads_back_bit_for_bit(store: &dyn Store) {
     second.query = String::new();
     let seqs = [done[0].seq, done[1].seq];
     store
-        .append_decision(&NewDecision {
-            decision: &second,
-            seqs: &seqs,
-        })
+        .append_decision(
+            &NewDecision {
+                decision: &second,
+                seqs: &seqs,
+            },
+            &[],
+        )
         .unwrap();
     second.step = 1;
     let row = store.decision(decision_id(2)).unwrap();
@@ -144,7 +150,7 @@ fn decisions_are_found_by_what_they_were(store: &dyn Store) {
         ..Outcome::default()
     };
     store
-        .append_outcome(outcome_id(1), decision_id(2), NOW, &done)
+        .append_outcome(outcome_id(1), decision_id(2), NOW, &done, &[])
         .unwrap();
     let all = DecisionFilter::default();
     let found = |filter: &DecisionFilter| ids(&store.decisions(filter, None, 9).unwrap().rows);
@@ -292,24 +298,30 @@ fn an_export_shows_all_and_can_be_stopped(store: &dyn Store) {
 
 fn what_cannot_be_logged_is_refused(store: &dyn Store) {
     log(store, &decision(1, "t", &[1]));
-    let twice = store.append_decision(&NewDecision {
-        decision: &decision(1, "t", &[1]),
-        seqs: &[],
-    });
+    let twice = store.append_decision(
+        &NewDecision {
+            decision: &decision(1, "t", &[1]),
+            seqs: &[],
+        },
+        &[],
+    );
     assert!(matches!(twice, Err(StoreError::DuplicateId(_))));
     let mut broken = decision(2, "t", &[1]);
     broken.items[0].score = f64::NAN;
-    let nan = store.append_decision(&NewDecision {
-        decision: &broken,
-        seqs: &[],
-    });
+    let nan = store.append_decision(
+        &NewDecision {
+            decision: &broken,
+            seqs: &[],
+        },
+        &[],
+    );
     assert!(matches!(nan, Err(StoreError::InvalidInput(_))));
     let uneven = NewDecision {
         decision: &decision(2, "t", &[1]),
         seqs: &[1, 2],
     };
     assert!(matches!(
-        store.append_decision(&uneven),
+        store.append_decision(&uneven, &[]),
         Err(StoreError::InvalidInput(_))
     ));
     // The refused ones took no step.
@@ -320,7 +332,8 @@ fn an_outcome_sent_twice_counts_once(store: &dyn Store) {
     log(store, &decision(1, "t", &[1]));
     log(store, &decision(2, "t", &[1]));
     let report = outcome(1);
-    let record = |n, d, at, o: &Outcome| store.append_outcome(outcome_id(n), d, Timestamp(at), o);
+    let record =
+        |n, d, at, o: &Outcome| store.append_outcome(outcome_id(n), d, Timestamp(at), o, &[]);
     let first = record(1, decision_id(1), 10, &report).unwrap();
     assert_eq!((first.outcome_id, first.created), (outcome_id(1), true));
     let retry = record(2, query_id(1), 20, &report).unwrap();

@@ -34,10 +34,13 @@ pub(super) const CHECKS: &[Check] = &[
 
 fn log(store: &dyn Store, decision: &memrl_types::Decision) {
     store
-        .append_decision(&NewDecision {
-            decision,
-            seqs: &[],
-        })
+        .append_decision(
+            &NewDecision {
+                decision,
+                seqs: &[],
+            },
+            &[],
+        )
         .unwrap();
 }
 
@@ -60,10 +63,10 @@ fn forgotten_means_gone(store: &dyn Store) {
         content_hash: hash,
         vector: None,
     };
-    store.update(&change).unwrap();
+    store.update(&change, &[]).unwrap();
     log(store, &decision(1, "t", &[1]));
     let later = Timestamp(NOW.0 + 7);
-    let row = store.forget(cell_id(1), later).unwrap();
+    let row = store.forget(cell_id(1), later, &[]).unwrap();
     assert_eq!(row.cell.status, CellStatus::Deleted);
     assert_eq!(row.cell.content, "[deleted]");
     assert_eq!((row.cell.version, row.cell.updated_at), (3, later));
@@ -78,7 +81,7 @@ fn forgotten_means_gone(store: &dyn Store) {
     assert_eq!(logged.decision.context, None);
     assert!(logged.erased);
     // Again: nothing changes.
-    assert_eq!(store.forget(cell_id(1), Timestamp(0)).unwrap(), row);
+    assert_eq!(store.forget(cell_id(1), Timestamp(0), &[]).unwrap(), row);
 }
 
 fn purged_means_gone(store: &dyn Store) {
@@ -111,7 +114,7 @@ fn purged_means_gone(store: &dyn Store) {
         ..Outcome::default()
     };
     store
-        .append_outcome(outcome_id(1), decision_id(3), NOW, &report)
+        .append_outcome(outcome_id(1), decision_id(3), NOW, &report, &[])
         .unwrap();
     let seq = done[0].seq;
     let piece = Evidence {
@@ -243,7 +246,7 @@ fn a_purge_looks_into_events(store: &dyn Store) {
 
 fn a_purge_of_what_was_forgotten_erases_no_more(store: &dyn Store) {
     store.insert(&[insert(cell(1, "quaxtown"))]).unwrap();
-    store.forget(cell_id(1), NOW).unwrap();
+    store.forget(cell_id(1), NOW, &[]).unwrap();
     let mut asked = decision(1, "t", &[2]);
     asked.query = "what was deleted?".into();
     log(store, &asked);

@@ -219,7 +219,16 @@ impl std::fmt::Debug for SqliteStore {
 impl Store for SqliteStore {
     fn insert(&self, cells: &[InsertCell]) -> Result<Vec<Inserted>> {
         self.write(Durability::Disk, |tx, names| {
-            cells.iter().map(|c| edit::insert(tx, names, c)).collect()
+            cells
+                .iter()
+                .map(|c| {
+                    let done = edit::insert(tx, names, c)?;
+                    if done.created {
+                        events::append(tx, c.event.as_slice())?;
+                    }
+                    Ok(done)
+                })
+                .collect()
         })
     }
 
@@ -248,27 +257,49 @@ impl Store for SqliteStore {
         self.read(|c| list::list(c, &self.names, filter, after, limit))
     }
 
-    fn update(&self, change: &UpdateCell) -> Result<CellRow> {
+    fn update(&self, change: &UpdateCell, events: &[Event]) -> Result<CellRow> {
         self.write(Durability::Disk, |tx, names| {
-            edit::update(tx, names, &self.names, change)
+            let done = edit::update(tx, names, &self.names, change)?;
+            events::append(tx, events)?;
+            Ok(done)
         })
     }
 
-    fn supersede(&self, old: CellId, new: &InsertCell, now: Timestamp) -> Result<Inserted> {
+    fn supersede(
+        &self,
+        old: CellId,
+        new: &InsertCell,
+        now: Timestamp,
+        events: &[Event],
+    ) -> Result<Inserted> {
         self.write(Durability::Disk, |tx, names| {
-            edit::supersede(tx, names, &self.names, old, new, now)
+            let done = edit::supersede(tx, names, &self.names, old, new, now)?;
+            if done.created {
+                events::append(tx, events)?;
+            }
+            Ok(done)
         })
     }
 
-    fn set_status(&self, id: CellId, to: CellStatus, now: Timestamp) -> Result<CellRow> {
+    fn set_status(
+        &self,
+        id: CellId,
+        to: CellStatus,
+        now: Timestamp,
+        events: &[Event],
+    ) -> Result<CellRow> {
         self.write(Durability::Disk, |tx, _| {
-            edit::set_status(tx, &self.names, id, to, now)
+            let done = edit::set_status(tx, &self.names, id, to, now)?;
+            events::append(tx, events)?;
+            Ok(done)
         })
     }
 
-    fn forget(&self, id: CellId, now: Timestamp) -> Result<CellRow> {
+    fn forget(&self, id: CellId, now: Timestamp, events: &[Event]) -> Result<CellRow> {
         self.write(Durability::Disk, |tx, _| {
-            forget::forget(tx, &self.names, id, now)
+            let done = forget::forget(tx, &self.names, id, now)?;
+            events::append(tx, events)?;
+            Ok(done)
         })
     }
 
@@ -302,9 +333,13 @@ impl Store for SqliteStore {
         })
     }
 
-    fn append_decision(&self, new: &NewDecision<'_>) -> Result<Appended> {
+    fn append_decision(&self, new: &NewDecision<'_>, events: &[Event]) -> Result<Appended> {
         log::check(new)?;
-        self.write(Durability::Process, |tx, names| log::append(tx, names, new))
+        self.write(Durability::Process, |tx, names| {
+            let done = log::append(tx, names, new)?;
+            events::append(tx, events)?;
+            Ok(done)
+        })
     }
 
     fn decision(&self, id: DecisionId) -> Result<DecisionRow> {
@@ -338,10 +373,15 @@ impl Store for SqliteStore {
         decision: DecisionId,
         at: Timestamp,
         outcome: &Outcome,
+        events: &[Event],
     ) -> Result<Recorded> {
         outcomes::check(outcome)?;
         self.write(Durability::Disk, |tx, _| {
-            outcomes::append(tx, id, decision, at, outcome)
+            let done = outcomes::append(tx, id, decision, at, outcome)?;
+            if done.created {
+                events::append(tx, events)?;
+            }
+            Ok(done)
         })
     }
 

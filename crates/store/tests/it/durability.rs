@@ -104,10 +104,13 @@ fn a_decision_waits_for_no_disk_and_yet_survives_the_process() {
     let dir = TempDir::new().unwrap();
     let store = SqliteStore::open(dir.path()).unwrap();
     store
-        .append_decision(&NewDecision {
-            decision: &decision(1, "t", &[1]),
-            seqs: &[],
-        })
+        .append_decision(
+            &NewDecision {
+                decision: &decision(1, "t", &[1]),
+                seqs: &[],
+            },
+            &[],
+        )
         .unwrap();
     // As after a crash: nothing is closed, another process looks.
     let other = SqliteStore::open(dir.path()).unwrap();

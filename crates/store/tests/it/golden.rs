@@ -97,7 +97,7 @@ fn check(store: &SqliteStore) {
         Err(StoreError::IdempotencyMismatch(_))
     ));
     let retry = store
-        .append_outcome(outcome_id(2), decision_id(1), NOW, &outcome(1))
+        .append_outcome(outcome_id(2), decision_id(1), NOW, &outcome(1), &[])
         .unwrap();
     assert_eq!(retry.outcome_id, outcome_id(1));
     let new = store.insert(&[insert(cell(10, "new"))]).unwrap()[0];

@@ -260,19 +260,19 @@ fn apply(store: &SqliteStore, step: &Step) -> Answer {
                 content_hash: hash(&text(*word)),
                 vector: None,
             };
-            answer(store.update(&change).map(drop), done)
+            answer(store.update(&change, &[]).map(drop), done)
         }
         Step::Supersede { old, n, word } => {
             let new = insert(word_cell(*n, *word));
-            answer(store.supersede(cell_id(*old), &new, NOW), |d| {
+            answer(store.supersede(cell_id(*old), &new, NOW, &[]), |d| {
                 Answer::Is(number(d.cell_id), d.created)
             })
         }
         Step::Status { n, to } => {
             let to = CellStatus::from_code(*to).unwrap();
-            answer(store.set_status(cell_id(*n), to, NOW).map(drop), done)
+            answer(store.set_status(cell_id(*n), to, NOW, &[]).map(drop), done)
         }
-        Step::Forget(n) => answer(store.forget(cell_id(*n), NOW).map(drop), done),
+        Step::Forget(n) => answer(store.forget(cell_id(*n), NOW, &[]).map(drop), done),
         Step::Purge(n) => answer(store.purge(&[cell_id(*n)]).map(drop), done),
         Step::Touch(n) => {
             let seqs: Vec<_> = store

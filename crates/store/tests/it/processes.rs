@@ -106,7 +106,7 @@ fn child() {
         "supersede" => {
             say("ready");
             wait_for_the_word();
-            match store.supersede(cell_id(1), &insert(cell(100 + number, "new")), NOW) {
+            match store.supersede(cell_id(1), &insert(cell(100 + number, "new")), NOW, &[]) {
                 Ok(done) => say(format!("won {}", done.cell_id)),
                 Err(StoreError::AlreadySuperseded { by, .. }) => say(format!("lost to {by}")),
                 Err(other) => say(other),
@@ -120,10 +120,13 @@ fn child() {
                 let seq = store.insert(&[insert(cell(n, "x"))]).unwrap()[0].seq;
                 let logged = decision(n, "shared", &[n]);
                 store
-                    .append_decision(&NewDecision {
-                        decision: &logged,
-                        seqs: &[seq],
-                    })
+                    .append_decision(
+                        &NewDecision {
+                            decision: &logged,
+                            seqs: &[seq],
+                        },
+                        &[],
+                    )
                     .unwrap();
                 store.touch(&[1], NOW).unwrap();
                 assert_eq!(store.get(cell_id(n)).unwrap().seq, seq);
@@ -155,10 +158,13 @@ fn write_for_ever(store: &SqliteStore) {
             .unwrap();
         let logged = decision(n, "t", &[n]);
         store
-            .append_decision(&NewDecision {
-                decision: &logged,
-                seqs: &[],
-            })
+            .append_decision(
+                &NewDecision {
+                    decision: &logged,
+                    seqs: &[],
+                },
+                &[],
+            )
             .unwrap();
         say(n);
     }

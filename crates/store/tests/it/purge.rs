@@ -98,41 +98,50 @@ fn fill(store: &SqliteStore) {
         content_hash: hash(SECOND),
         vector: None,
     };
-    store.update(&change).unwrap();
+    store.update(&change, &[]).unwrap();
     store
-        .supersede(cell_id(1), &insert(cell(2, SECRET)), NOW)
+        .supersede(cell_id(1), &insert(cell(2, SECRET)), NOW, &[])
         .unwrap();
     let mut asked = decision(1, "t", &[1, 2, 1000]);
     asked.query = format!("WHERE DID THE ZEBULONS GO? {}", "again ".repeat(2000));
     asked.context = Some(format!("context\n[m:1] {SECRET}"));
     store
-        .append_decision(&NewDecision {
-            decision: &asked,
-            seqs: &[],
-        })
+        .append_decision(
+            &NewDecision {
+                decision: &asked,
+                seqs: &[],
+            },
+            &[],
+        )
         .unwrap();
     let mut unrelated = decision(2, "t", &[1000]);
     unrelated.query = "harmless question about quaxtown".into();
     store
-        .append_decision(&NewDecision {
-            decision: &unrelated,
-            seqs: &[],
-        })
+        .append_decision(
+            &NewDecision {
+                decision: &unrelated,
+                seqs: &[],
+            },
+            &[],
+        )
         .unwrap();
     let mut innocent = decision(3, "t", &[1000]);
     innocent.query = "harmless".into();
     store
-        .append_decision(&NewDecision {
-            decision: &innocent,
-            seqs: &[],
-        })
+        .append_decision(
+            &NewDecision {
+                decision: &innocent,
+                seqs: &[],
+            },
+            &[],
+        )
         .unwrap();
     let report = Outcome {
         user_correction: Some(format!("No! {SECRET}")),
         ..Outcome::default()
     };
     store
-        .append_outcome(outcome_id(1), decision_id(1), NOW, &report)
+        .append_outcome(outcome_id(1), decision_id(1), NOW, &report, &[])
         .unwrap();
     store
         .append_events(&[memrl_types::Event {
@@ -221,7 +230,7 @@ fn forgotten_means_gone_from_the_rows() {
     let mut secret = cell(1, SECRET);
     secret.payload = Some(json!([SECRET]));
     store.insert(&[insert(secret)]).unwrap();
-    store.forget(cell_id(1), NOW).unwrap();
+    store.forget(cell_id(1), NOW, &[]).unwrap();
     // A backup holds rows only, no remains of old pages.
     let copy = dir.path().join("copies");
     fs::create_dir(&copy).unwrap();

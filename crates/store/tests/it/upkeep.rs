@@ -13,10 +13,13 @@ fn a_backup_is_a_whole_database_in_one_file() {
     let cells: Vec<_> = (0..500).map(|n| insert(cell(n, "x"))).collect();
     store.insert(&cells).unwrap();
     store
-        .append_decision(&NewDecision {
-            decision: &decision(1, "t", &[1]),
-            seqs: &[],
-        })
+        .append_decision(
+            &NewDecision {
+                decision: &decision(1, "t", &[1]),
+                seqs: &[],
+            },
+            &[],
+        )
         .unwrap();
     let other = dir.path().join("other");
     fs::create_dir(&other).unwrap();
@@ -57,10 +60,13 @@ fn the_write_ahead_log_stays_bounded() {
     for n in 0..400 {
         let logged = decision(n, "t", &ids);
         store
-            .append_decision(&NewDecision {
-                decision: &logged,
-                seqs: &[],
-            })
+            .append_decision(
+                &NewDecision {
+                    decision: &logged,
+                    seqs: &[],
+                },
+                &[],
+            )
             .unwrap();
         largest = largest.max(store.maintain().unwrap().wal_bytes);
     }
@@ -96,10 +102,13 @@ fn short_commands_that_never_maintain_do_not_pile_up_a_log() {
             let mut logged = decision(command * 120 + n, "t", &ids);
             logged.context = Some("x".repeat(20_000));
             store
-                .append_decision(&NewDecision {
-                    decision: &logged,
-                    seqs: &[],
-                })
+                .append_decision(
+                    &NewDecision {
+                        decision: &logged,
+                        seqs: &[],
+                    },
+                    &[],
+                )
                 .unwrap();
         }
         largest = largest.max(store.stats().unwrap().wal_bytes);
