@@ -15,7 +15,7 @@ use crate::report::{Column, Estimate, Row, Table, Unit};
 use crate::synth::Synth;
 
 /// The longest that one request may take.
-pub const TIMEOUT: Duration = Duration::from_secs(60);
+pub const TIMEOUT: Duration = Duration::new(60, 0);
 
 /// The requests, as memcell-rl's API has them.
 pub mod request {

@@ -311,7 +311,10 @@ fn score_line(policies: &[String], asked: &[Vec<Asked>]) -> String {
         .zip(asked)
         .map(|(policy, of)| {
             let good = of.iter().filter(|a| a.all).count();
-            format!("{policy} {:.0} %", 100.0 * good as f64 / of.len().max(1) as f64)
+            format!(
+                "{policy} {:.0} %",
+                100.0 * good as f64 / of.len().max(1) as f64
+            )
         })
         .collect::<Vec<_>>()
         .join(" · ")
@@ -340,7 +343,9 @@ fn results(asked: &[Vec<Asked>], seed: u64) -> Vec<PolicyResult> {
             let millis = column(|a| a.answer.millis);
             let percentile = |p| metrics::percentile(&millis, p).unwrap_or_default();
             PolicyResult {
-                policy: of.first().map_or_else(String::new, |a| a.answer.policy.clone()),
+                policy: of
+                    .first()
+                    .map_or_else(String::new, |a| a.answer.policy.clone()),
                 questions: of.len(),
                 evidence_recall: estimate(&column(|a| a.recall), of),
                 success: estimate(&success, of),
@@ -378,7 +383,11 @@ fn examples(asked: &[Vec<Asked>]) -> Vec<Example> {
         )
     };
     let mut out = Vec::new();
-    out.extend(all().find(|a| a.all).map(|a| example("success", a, shown(a))));
+    out.extend(
+        all()
+            .find(|a| a.all)
+            .map(|a| example("success", a, shown(a))),
+    );
     out.extend(
         all()
             .find(|a| !a.all && !a.held_out && !a.answer.selected.is_empty())
@@ -387,16 +396,17 @@ fn examples(asked: &[Vec<Asked>]) -> Vec<Example> {
     // A hold-out that cost the success is the most telling one.
     let told: Vec<String> = out.iter().map(|e: &Example| e.decision.clone()).collect();
     let new = |a: &&Asked| a.held_out && !told.contains(&a.answer.decision.to_string());
-    let held = all()
-        .find(|a| new(a) && !a.all)
-        .or_else(|| all().find(new));
+    let held = all().find(|a| new(a) && !a.all).or_else(|| all().find(new));
     if let Some(a) = held {
         let note = format!("{}; a cell of the slate was withheld at random", shown(a));
         out.push(example("hold-out", a, note));
     } else if let [first, rest @ ..] = asked {
-        let differs = rest.iter().flat_map(|of| first.iter().zip(of)).find(|(a, b)| {
-            a.all != b.all && !a.answer.selected.is_empty() && !b.answer.selected.is_empty()
-        });
+        let differs = rest
+            .iter()
+            .flat_map(|of| first.iter().zip(of))
+            .find(|(a, b)| {
+                a.all != b.all && !a.answer.selected.is_empty() && !b.answer.selected.is_empty()
+            });
         out.extend(differs.map(|(a, b)| {
             let note = format!("{}; {}", shown(a), shown(b));
             example("policies differ", b, note)

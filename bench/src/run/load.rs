@@ -13,9 +13,9 @@ use crate::http_client::Client;
 use crate::http_load::TIMEOUT;
 use crate::http_mixed::{Mixed, mixed};
 use crate::machine::Machine;
+use crate::metrics;
 use crate::report::{Column, Report, Row, Table, Unit};
 use crate::synth::{Style, Synth};
-use crate::metrics;
 
 /// Cells of the second process begin here in the synthetic corpus, away from everybody else's.
 const SECOND: u64 = 1 << 41;
@@ -194,7 +194,10 @@ mod tests {
     #[test]
     fn the_id_is_found_in_either_shape() {
         let id = Some("abc".to_owned());
-        assert_eq!(acknowledged(r#"{"cell":{"cell_id":"abc"},"created":true}"#), id);
+        assert_eq!(
+            acknowledged(r#"{"cell":{"cell_id":"abc"},"created":true}"#),
+            id
+        );
         assert_eq!(acknowledged(r#"{"cell_id":"abc"}"#), id);
         assert_eq!(acknowledged("abc"), None);
     }

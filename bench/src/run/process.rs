@@ -10,7 +10,7 @@ use super::{Result, RunError};
 use crate::http_client::{Client, Target};
 
 /// How long a server may take to answer: with an index to be made of a million cells, a while.
-const START: Duration = Duration::from_secs(300);
+const START: Duration = Duration::new(300, 0);
 
 /// Runs `binary --data-dir DIR ARGS…` to its end: what it printed, and wall-clock milliseconds.
 pub(super) fn run<S: AsRef<OsStr>>(binary: &Path, dir: &Path, args: &[S]) -> Result<(String, f64)> {

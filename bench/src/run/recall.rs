@@ -9,14 +9,14 @@ use std::path::PathBuf;
 
 use memrl::search::embed::{Embedder, EmbedderSpec, from_spec};
 use memrl::search::index::{Attrs, Doc, Fusion, Index, Pair, Params, QVec, Query, Verdict};
-use memrl::{Config, Memory, Options, Outcome, TokenCounter};
+use memrl::{CellId, Config, Memory, Options, Outcome, TokenCounter};
 use serde::Serialize;
 
 use super::corpus::{self, Ask, Cached};
 use super::{OnProgress, Result, RunError, Stage};
-use crate::dataset::{Category, Conversation, Question};
+use crate::dataset::{Conversation, Question, Turn};
 use crate::machine::Machine;
-use crate::recall::{Protocol, recall_table_with};
+use crate::recall::{Protocol, Ranking, recall_table_with};
 use crate::report::{Column, Report, Row, Table, Unit};
 
 /// The depths at which the candidate pool is looked at.
@@ -56,7 +56,13 @@ impl Default for RecallOptions {
     }
 }
 
-/// The ways to fuse, by name; the last is what recalls use.
+/// The policy whose order the row `recall` of the search tables is.
+const SIMILARITY: &str = "similarity";
+/// A budget that everything fits into.
+const NO_BUDGET: u64 = 1_000_000_000;
+
+/// The ways to fuse, by name; the last is what recalls use, without what a recall knows of a query
+/// besides its words.
 fn fusions() -> [(&'static str, Params); 5] {
     let with = |fusion| Params {
         fusion,
@@ -67,7 +73,7 @@ fn fusions() -> [(&'static str, Params); 5] {
         ("dense", with(Fusion::Dense)),
         ("rrf", with(Fusion::Rrf { k: 60.0 })),
         ("convex", with(Fusion::Convex { alpha: 0.6 })),
-        ("default", Params::default()),
+        ("z-sum", Params::default()),
     ]
 }
 
@@ -78,9 +84,19 @@ pub fn bench_recall(options: &RecallOptions, progress: OnProgress<'_>) -> Result
     for spec in &options.embedders {
         let parsed: EmbedderSpec = spec.parse().map_err(memrl::Error::from)?;
         let embedder = Cached::new(from_spec(&parsed).map_err(memrl::Error::from)?);
+        let dir = tempfile::tempdir().map_err(|e| RunError::io("temporary directory", e))?;
+        let memory = Memory::open_with(Options {
+            config: Some(Config {
+                token_counter: TokenCounter::Chars4,
+                ..Config::default()
+            }),
+            seed: Some(options.seed),
+            embedder: Some(Box::new(embedder.clone())),
+            ..Options::new(dir.path())
+        })?;
         let search = Searcher::new(&data, &embedder, progress)?;
-        tables.extend(search_tables(options, &data, &search, progress)?);
-        tables.extend(decision_tables(options, &data, &embedder, progress)?);
+        tables.extend(search_tables(options, &data, &search, &memory, progress)?);
+        tables.extend(decision_tables(options, &data, &memory, progress)?);
     }
     Ok(Report {
         benchmark: "Recall".to_owned(),
@@ -100,11 +116,7 @@ struct Searcher<'a> {
 }
 
 impl<'a> Searcher<'a> {
-    fn new(
-        data: &[Conversation],
-        embedder: &'a Cached,
-        progress: OnProgress<'_>,
-    ) -> Result<Self> {
+    fn new(data: &[Conversation], embedder: &'a Cached, progress: OnProgress<'_>) -> Result<Self> {
         let turns: u64 = data.iter().map(|c| c.turns.len() as u64).sum();
         let name = format!("embedding {turns} turns with {}", embedder.id());
         let mut stage = Stage::start(progress, name, turns);
@@ -114,7 +126,7 @@ impl<'a> Searcher<'a> {
             first.push(next);
             let mut session = None;
             for batch in conversation.turns.chunks(32) {
-                let texts: Vec<String> = batch.iter().map(|t| t.indexed_text()).collect();
+                let texts: Vec<String> = batch.iter().map(Turn::indexed_text).collect();
                 let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
                 let vectors = embedder.embed(&texts).map_err(memrl::Error::from)?;
                 for ((turn, text), vector) in batch.iter().zip(texts).zip(vectors) {
@@ -159,7 +171,7 @@ impl<'a> Searcher<'a> {
         question: &Question,
         params: Params,
         pool: usize,
-    ) -> Result<Vec<(usize, f64)>> {
+    ) -> Result<Ranking> {
         let vector = self
             .embedder
             .embed(&[&question.text])
@@ -193,17 +205,20 @@ fn engine(e: memrl::search::index::IndexError) -> RunError {
     memrl::Error::from(e).into()
 }
 
-/// For each way to fuse the table by category, then how often the pool holds everything.
+/// For each way to fuse, and for a recall without a budget, the table by category; then how often
+/// the pool holds everything.
 fn search_tables(
     options: &RecallOptions,
     data: &[Conversation],
     search: &Searcher<'_>,
+    memory: &Memory,
     progress: OnProgress<'_>,
 ) -> Result<Vec<Table>> {
+    let model = search.embedder.id();
     let mut stage = Stage::start(
         progress,
-        format!("searching with {}", search.embedder.id()),
-        fusions().len() as u64,
+        format!("searching with {model}"),
+        fusions().len() as u64 + 1,
     );
     let protocol = Protocol {
         budgets: options.budgets.clone(),
@@ -211,46 +226,81 @@ fn search_tables(
         ..Protocol::default()
     };
     let mut tables = Vec::new();
-    let mut coverage = pool_table(search.embedder.id());
+    let mut coverage = pool_table(model);
     for (done, (name, params)) in fusions().into_iter().enumerate() {
-        let mut failed = None;
-        let mut rows = vec![(0usize, [0usize; 2]); Category::ALL.len() + 1];
-        let mut table = recall_table_with(&protocol, data, &mut |conversation, question| {
-            let c = data.iter().position(|d| std::ptr::eq(d, conversation));
-            let pool = POOLS[1];
-            let ranked = match search.search(c.unwrap_or(0), conversation, question, params, pool) {
-                Ok(ranked) => ranked,
-                Err(e) => {
-                    failed = Some(e);
-                    Vec::new()
-                }
-            };
-            for row in [question.category as usize, Category::ALL.len()] {
-                rows[row].0 += 1;
-                for (count, depth) in rows[row].1.iter_mut().zip(POOLS) {
-                    let inside = |g: &usize| ranked.iter().take(depth).any(|(t, _)| t == g);
-                    *count += usize::from(question.evidence.iter().all(inside));
-                }
-            }
-            ranked
-        });
-        if let Some(e) = failed {
-            return Err(e);
-        }
-        table.title = format!("Search, {}, {name}: {}", search.embedder.id(), table.title);
+        let mut rank = |c: usize, conversation: &Conversation, question: &Question| {
+            search.search(c, conversation, question, params, POOLS[1])
+        };
+        let (mut table, row) = ranked_table(&protocol, data, name, &mut rank)?;
+        table.title = format!("Search, {model}, {name}: {}", table.title);
         tables.push(table);
-        let (n, counts) = rows[Category::ALL.len()];
-        coverage.rows.push(Row {
-            label: name.to_owned(),
-            n,
-            values: counts
-                .map(|c| Some((c as f64 / n.max(1) as f64).into()))
-                .to_vec(),
-        });
+        coverage.rows.push(row);
         stage.at(done as u64 + 1, name.to_owned());
     }
+    let cells = corpus::ingest(memory, data, SIMILARITY, |_| {})?;
+    let mut number = 0;
+    let mut rank = |c: usize, conversation: &Conversation, question: &Question| {
+        number += 1;
+        let answer = corpus::decide(
+            memory,
+            &question.text,
+            &Ask {
+                policy: SIMILARITY,
+                scope: &corpus::scope(&conversation.id, SIMILARITY),
+                trajectory: &format!("search/{number}"),
+                budget: NO_BUDGET,
+                explore: false,
+            },
+        )?;
+        Ok(turns_of(&answer.selected, &cells[c]))
+    };
+    let (mut table, row) = ranked_table(&protocol, data, "recall", &mut rank)?;
+    table.title = format!("Search, {model}, recall: {}", table.title);
+    tables.push(table);
+    coverage.rows.push(row);
+    stage.at(fusions().len() as u64 + 1, "recall".to_owned());
     tables.push(coverage);
     Ok(tables)
+}
+
+/// The table of a ranking that can fail, and its row of pool coverage.
+fn ranked_table(
+    protocol: &Protocol,
+    data: &[Conversation],
+    name: &str,
+    rank: &mut dyn FnMut(usize, &Conversation, &Question) -> Result<Ranking>,
+) -> Result<(Table, Row)> {
+    let mut failed = None;
+    let (mut questions, mut complete) = (0usize, [0usize; 2]);
+    let table = recall_table_with(protocol, data, &mut |conversation, question| {
+        let c = data.iter().position(|d| std::ptr::eq(d, conversation));
+        let ranked = rank(c.unwrap_or(0), conversation, question).unwrap_or_else(|e| {
+            failed.get_or_insert(e);
+            Vec::new()
+        });
+        questions += 1;
+        for (count, depth) in complete.iter_mut().zip(POOLS) {
+            let inside = |g: &usize| ranked.iter().take(depth).any(|(t, _)| t == g);
+            *count += usize::from(question.evidence.iter().all(inside));
+        }
+        ranked
+    });
+    let row = Row {
+        label: name.to_owned(),
+        n: questions,
+        values: complete
+            .map(|c| Some((c as f64 / questions.max(1) as f64).into()))
+            .to_vec(),
+    };
+    failed.map_or(Ok((table, row)), Err)
+}
+
+/// The turns that these cells are, in order.
+fn turns_of(selected: &[CellId], cells: &[CellId]) -> Ranking {
+    selected
+        .iter()
+        .filter_map(|id| Some((cells.iter().position(|c| c == id)?, 0.0)))
+        .collect()
 }
 
 fn pool_table(embedder: &str) -> Table {
@@ -272,24 +322,14 @@ fn pool_table(embedder: &str) -> Table {
 fn decision_tables(
     options: &RecallOptions,
     data: &[Conversation],
-    embedder: &Cached,
+    memory: &Memory,
     progress: OnProgress<'_>,
 ) -> Result<Vec<Table>> {
-    let dir = tempfile::tempdir().map_err(|e| RunError::io("temporary directory", e))?;
-    let memory = Memory::open_with(Options {
-        config: Some(Config {
-            token_counter: TokenCounter::Chars4,
-            ..Config::default()
-        }),
-        seed: Some(options.seed),
-        embedder: Some(Box::new(embedder.clone())),
-        ..Options::new(dir.path())
-    })?;
     let questions: usize = data.iter().map(|c| corpus::asked(c).count()).sum();
     let mut tables = Vec::new();
     for policy in &options.policies {
         let total = (questions * options.budgets.len()) as u64;
-        let name = format!("deciding by {policy} with {}", embedder.id());
+        let name = format!("deciding by {policy} with {}", memory.embedder_id());
         let mut stage = Stage::start(progress, name, total);
         let mut done = 0;
         let mut merged: Option<Table> = None;
@@ -300,14 +340,14 @@ fn decision_tables(
                     stage.at(done, String::new());
                 }
             };
-            let table = decide_all(&memory, data, policy, budget, options.seed, &mut step)?;
+            let table = decide_all(memory, data, policy, budget, options.seed, &mut step)?;
             merged = Some(match merged {
                 None => table,
                 Some(all) => join(all, table),
             });
         }
         if let Some(mut table) = merged {
-            table.title = format!("Decision, {}, {policy}", embedder.id());
+            table.title = format!("Decision, {}, {policy}", memory.embedder_id());
             if policy == "utility" {
                 table.notes.push(
                     "utility learns: after each decision it is told whether all evidence was shown, \
@@ -346,7 +386,7 @@ fn decide_all(
     };
     let mut failed = None;
     let mut number = 0;
-    let mut ask = |conversation: &Conversation, question: &Question| -> Result<Vec<(usize, f64)>> {
+    let mut ask = |conversation: &Conversation, question: &Question| -> Result<Ranking> {
         number += 1;
         let c = data.iter().position(|d| std::ptr::eq(d, conversation));
         let ids = &cells[c.unwrap_or(0)];
@@ -361,11 +401,7 @@ fn decide_all(
                 explore: false,
             },
         )?;
-        let ranked: Vec<(usize, f64)> = answer
-            .selected
-            .iter()
-            .filter_map(|id| Some((ids.iter().position(|i| i == id)?, 0.0)))
-            .collect();
+        let ranked = turns_of(&answer.selected, ids);
         if policy == "utility" {
             let all = |e: &usize| ranked.iter().any(|(t, _)| t == e);
             let success = question.evidence.iter().all(all);
@@ -402,7 +438,8 @@ fn join(mut a: Table, b: Table) -> Table {
             .map_or(a.columns.len(), |p| p + 1);
         a.columns.insert(place, column);
         for (row, other) in a.rows.iter_mut().zip(&b.rows) {
-            row.values.insert(place, other.values.get(i).copied().flatten());
+            row.values
+                .insert(place, other.values.get(i).copied().flatten());
         }
     }
     a

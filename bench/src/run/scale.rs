@@ -92,7 +92,10 @@ pub fn bench_scale(options: &ScaleOptions, progress: OnProgress<'_>) -> Result<R
         };
         let stats = http_load::sequential(&server.target, &synth, &plan);
         drop(server);
-        tables.push(http_load::table(&format!("HTTP, one client, {size} cells"), &stats));
+        tables.push(http_load::table(
+            &format!("HTTP, one client, {size} cells"),
+            &stats,
+        ));
         stage.at(1, String::new());
         if i == 0 && options.transitions > 0 {
             log_transitions(options, &synth, &dir, progress)?;

@@ -3,3 +3,4 @@
 mod datasets;
 mod demo;
 mod load;
+mod run;
