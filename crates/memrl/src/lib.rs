@@ -50,7 +50,7 @@ pub use dataset::{DatasetEntry, DatasetQuery, Transition};
 pub use doctor::{Check, DoctorReport, Health};
 pub use error::{Error, Result};
 pub use export::{ExportFormat, ExportReport, table as export_tables};
-pub use import::{ImportFormat, ImportReport, Rejected, scope_of_text};
+pub use import::{ImportFormat, ImportReport, Rejected, cell_from_json, scope_of_text};
 pub use memcell::{
     MemcellDecide, MemcellDecision, MemcellFeedback, MemcellRetrieval, MemcellRetrieve,
     MemcellReward, MemcellSelected,

@@ -13,6 +13,7 @@ use memrl_store::{CellRow, Changed, Store};
 use memrl_types::rules::RuleInput;
 use memrl_types::scope::canonical_json;
 
+use crate::recall::named;
 use crate::render::{Line, line_cost};
 use crate::{Cell, Error, Result, Scope, TokenCounter};
 
@@ -25,6 +26,8 @@ pub(crate) const CRITICAL_PAIR: (&str, &str) = ("\0critical", "1");
 pub(crate) const FLAG_CONTRADICTED: u32 = 1;
 /// Bit of [`Attrs::flags`]: the writer gave policy features.
 pub(crate) const FLAG_FEATURES: u32 = 2;
+/// Bit of [`Attrs::flags`]: the content ends with a question mark.
+pub(crate) const FLAG_ASKS: u32 = 4;
 /// The upper half of [`Attrs::flags`] is a hash of the speaker's name; 0 for none.
 pub(crate) const SPEAKER_SHIFT: u32 = 16;
 
@@ -234,6 +237,9 @@ fn attrs(row: &CellRow, counter: TokenCounter) -> Attrs {
     }
     if cell.policy_features.is_some() {
         flags |= FLAG_FEATURES;
+    }
+    if named::asks(&cell.content) {
+        flags |= FLAG_ASKS;
     }
     Attrs {
         seq: row.seq,

@@ -58,7 +58,7 @@ pub(super) fn read(path: &Path, take: &mut dyn FnMut(Record) -> Result<()>) -> R
         match row {
             Ok(row) => {
                 let at = row.position().map_or(0, ::csv::Position::line);
-                take((at, cell(&header, &row).and_then(jsonl::to_cell)))?;
+                take((at, cell(&header, &row).and_then(jsonl::cell_from_json)))?;
             }
             Err(e) => {
                 let at = e.position().map_or(0, ::csv::Position::line);

@@ -30,7 +30,7 @@ pub(super) fn read(path: &Path, take: &mut dyn FnMut(Record) -> Result<()>) -> R
         let record = serde_json::from_slice::<Value>(line.trim_ascii())
             .map_err(|e| format!("not JSON: {e}"))
             .and_then(|v| match v {
-                Value::Object(map) => to_cell(map),
+                Value::Object(map) => cell_from_json(map),
                 _ => Err("expected a JSON object".into()),
             });
         take((number, record))?;
@@ -38,8 +38,9 @@ pub(super) fn read(path: &Path, take: &mut dyn FnMut(Record) -> Result<()>) -> R
 }
 
 /// A cell from an object. Besides the fields of a native write it understands `cell_type` and
-/// `kind` for `type`, a scope given as text, and the id and creation time of an exported cell.
-pub(crate) fn to_cell(mut map: Map<String, Value>) -> std::result::Result<NewCell, String> {
+/// `kind` for `type`, a scope given as text, and the id and creation time of an exported cell. The
+/// error names what is wrong, for people.
+pub fn cell_from_json(mut map: Map<String, Value>) -> std::result::Result<NewCell, String> {
     for alias in ["cell_type", "kind"] {
         if let Some(value) = map.remove(alias) {
             map.entry("type").or_insert(value);
@@ -98,7 +99,7 @@ mod tests {
 
     fn cell(value: Value) -> std::result::Result<NewCell, String> {
         match value {
-            Value::Object(map) => to_cell(map),
+            Value::Object(map) => cell_from_json(map),
             _ => unreachable!("tests pass objects"),
         }
     }

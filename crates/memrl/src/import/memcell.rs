@@ -55,7 +55,7 @@ pub(super) fn read(path: &Path, take: &mut dyn FnMut(Record) -> Result<()>) -> R
         if map.get("status").and_then(Value::as_str) == Some("deleted") {
             continue;
         }
-        take((number, bad.map_or_else(|| jsonl::to_cell(map), Err)))?;
+        take((number, bad.map_or_else(|| jsonl::cell_from_json(map), Err)))?;
     }
     Ok(())
 }

@@ -9,7 +9,7 @@ mod memcell;
 
 use std::path::Path;
 
-pub use jsonl::scope_of_text;
+pub use jsonl::{cell_from_json, scope_of_text};
 
 use serde::Serialize;
 

@@ -8,7 +8,8 @@ use memrl_learn::{Accumulator, Candidate, ScopeLevel, ValuePrior};
 use memrl_recall::index::{Attrs, Hit, Index, MemcellQuery, Pair, Params, Query, Verdict};
 use memrl_types::rules::RuleInput;
 
-use crate::live::{CRITICAL_PAIR, FLAG_CONTRADICTED, SPEAKER_SHIFT, name_hash, scope_pairs};
+use super::named::Named;
+use crate::live::{CRITICAL_PAIR, FLAG_ASKS, FLAG_CONTRADICTED, SPEAKER_SHIFT, scope_pairs};
 use crate::{
     BudgetCounts, CellId, CellStatus, CellType, Clearance, Mask, Memory, Origin, PolicyFeatures,
     RecallRequest, Result, Sensitivity, Timestamp,
@@ -45,6 +46,10 @@ impl Memory {
     ) -> Result<(Vec<Found>, u64)> {
         let clearance = self.clearance(request);
         let judge = |a: &Attrs| judge(a, clearance, &request.types, masked, now);
+        let named = Named::of(&request.query);
+        let speaks = |a: &Attrs| named.speaker(a.flags >> SPEAKER_SHIFT);
+        let tells = |a: &Attrs| a.flags & FLAG_ASKS == 0;
+        let then = |a: &Attrs| named.has_time() && named.time(happened(a));
         let levels: Vec<Vec<Pair>> = std::iter::once(&request.scope)
             .chain(&request.widen)
             .map(scope_pairs)
@@ -59,18 +64,13 @@ impl Memory {
                     .unwrap_or(1000)
                     .min(self.config.recall.pool as usize),
                 judge: &judge,
+                hints: &[&speaks, &tells, &then],
                 params: Params::default(),
             })?;
             let critical = critical_cells(&index, &request.query, &levels, &judge);
             (hits, critical, index.len() as u64)
         };
-        let speakers: HashSet<u32> = request
-            .query
-            .split(|c: char| !c.is_alphanumeric())
-            .filter(|w| !w.is_empty())
-            .map(name_hash)
-            .collect();
-        let mut found = of_hits(&hits, &speakers, request.budget_counts, now);
+        let mut found = of_hits(&hits, &named, request.budget_counts, now);
         let known: HashSet<i64> = found.iter().map(|f| f.seq).collect();
         for (attrs, level) in critical {
             if !known.contains(&attrs.seq) {
@@ -192,12 +192,7 @@ fn scope_level(level: usize, levels: usize) -> ScopeLevel {
 }
 
 /// Candidates of search hits, in their order, with scores scaled over the answer.
-fn of_hits(
-    hits: &[Hit],
-    speakers: &HashSet<u32>,
-    counts: BudgetCounts,
-    now: Timestamp,
-) -> Vec<Found> {
+fn of_hits(hits: &[Hit], named: &Named, counts: BudgetCounts, now: Timestamp) -> Vec<Found> {
     let fused = Range::of(hits.iter().map(|h| h.fused));
     let bm25 = Range::of(hits.iter().map(|h| h.bm25));
     let window = Range::of(hits.iter().map(|h| h.bm25_window));
@@ -228,7 +223,7 @@ fn of_hits(
             c.source_score = best.get(&h.attrs.source).copied();
             c.bm25_rank = (h.bm25_rank != u32::MAX).then_some(h.bm25_rank);
             c.dense_rank = (h.dense_rank != u32::MAX).then_some(h.dense_rank);
-            c.speaker_match = speakers.contains(&(h.attrs.flags >> SPEAKER_SHIFT));
+            c.speaker_match = named.speaker(h.attrs.flags >> SPEAKER_SHIFT);
             Found {
                 seq: h.attrs.seq,
                 version: h.attrs.version,
@@ -236,6 +231,15 @@ fn of_hits(
             }
         })
         .collect()
+}
+
+/// When it happened or was said; when it was written if nobody knows.
+fn happened(a: &Attrs) -> Timestamp {
+    Timestamp(if a.occurred_at == i64::MIN {
+        a.created_at
+    } else {
+        a.occurred_at
+    })
 }
 
 /// What the index knows about a cell, as a candidate without scores.
@@ -251,12 +255,7 @@ fn candidate_of(a: &Attrs, counts: BudgetCounts, now: Timestamp) -> Candidate {
         BudgetCounts::Rendered => a.tokens,
         BudgetCounts::Content => c.tokens,
     };
-    let since = if a.occurred_at == i64::MIN {
-        a.created_at
-    } else {
-        a.occurred_at
-    };
-    c.age_days = now.days_since(Timestamp(since));
+    c.age_days = now.days_since(happened(a));
     c.confidence = a.confidence;
     c.features = PolicyFeatures {
         criticality: a.criticality,

@@ -1,6 +1,7 @@
 //! The recall decision: search → hard rules → features → policy → budget → rendered block → log.
 
 mod candidates;
+pub(crate) mod named;
 
 use std::collections::HashSet;
 use std::sync::Arc;
