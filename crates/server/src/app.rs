@@ -96,7 +96,7 @@ async fn dispatch(
     {
         Err(failure) => failure,
         // `GET /v1/cells/write` asks for the cell called "write".
-        Ok(()) if is_cell_path(path) && matches!(wanted, "GET" | "PATCH" | "DELETE") => {
+        Ok(()) if is_cell_path(path) && wanted == "GET" => {
             Failure::new(Code::CellNotFound, "Cell not found")
         }
         Ok(()) => {

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
-use crate::lax::{Fault, Fields, NOT_AN_OBJECT};
+use crate::lax::{Fault, Fields, MAX_SAFE, NOT_AN_OBJECT};
 
 /// A request, read to its end.
 pub(crate) struct Req {
@@ -184,6 +184,15 @@ pub(crate) fn typed<T: DeserializeOwned>(
     if let Some(Value::String(text)) = map.get("scope") {
         let scope = memrl::scope_of_text(text);
         map.insert("scope".into(), scope);
+    }
+    // 267.0 is a whole number in JSON.
+    for (_, value) in map.iter_mut().filter(|(name, _)| *name != "payload") {
+        if let Some(x) = value.as_f64().filter(|_| value.is_f64())
+            && x.fract() == 0.0
+            && x.abs() <= MAX_SAFE as f64
+        {
+            *value = Value::from(x as i64);
+        }
     }
     serde_path_to_error::deserialize(Value::Object(map)).map_err(|e| {
         let path = match e.path().to_string() {

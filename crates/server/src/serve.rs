@@ -133,19 +133,29 @@ pub fn serve(
     options: ServeOptions,
     on_ready: impl FnOnce(Banner),
 ) -> Result<(), ServeError> {
-    serve_until(memory, options, on_ready, signalled())
+    run_server(memory, options, on_ready, signalled)
 }
 
 /// As [`serve`], until `stop` is done.
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the server owns what it serves until it stops"
-)]
 pub fn serve_until(
     memory: Arc<Memory>,
     options: ServeOptions,
     on_ready: impl FnOnce(Banner),
     stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), ServeError> {
+    run_server(memory, options, on_ready, || Ok(stop))
+}
+
+/// `make_stop` runs before the server says that it is ready: whoever reads that may stop it.
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the server owns what it serves until it stops"
+)]
+fn run_server<S: Future<Output = ()> + Send + 'static>(
+    memory: Arc<Memory>,
+    options: ServeOptions,
+    on_ready: impl FnOnce(Banner),
+    make_stop: impl FnOnce() -> std::io::Result<S>,
 ) -> Result<(), ServeError> {
     if options.timeout_ms == 0 || options.max_body_bytes == 0 {
         return Err(ServeError::Config(
@@ -177,6 +187,7 @@ pub fn serve_until(
             .await
             .map_err(bind)?;
         let address = listener.local_addr().map_err(bind)?;
+        let stop = make_stop().map_err(ServeError::Runtime)?;
         on_ready(banner(&memory, address, origin));
         let upkeep = tokio::spawn(keep_up(Arc::clone(&app)));
         let done = run(listener, Arc::clone(&app), stop, grace).await;
@@ -260,24 +271,26 @@ fn banner(memory: &Memory, address: SocketAddr, token: TokenOrigin) -> Banner {
     }
 }
 
-/// Done at SIGTERM or SIGINT.
-async fn signalled() {
-    let interrupt = async {
+/// Done at SIGTERM or SIGINT; listens from the moment of the call.
+#[cfg(unix)]
+fn signalled() -> std::io::Result<impl Future<Output = ()> + Send> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// Done at Ctrl-C.
+#[cfg(not(unix))]
+fn signalled() -> std::io::Result<impl Future<Output = ()> + Send> {
+    Ok(async {
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
-    };
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        match signal(SignalKind::terminate()) {
-            Ok(mut terminate) => tokio::select! {
-                () = interrupt => {}
-                _ = terminate.recv() => {}
-            },
-            Err(_) => interrupt.await,
-        }
-    }
-    #[cfg(not(unix))]
-    interrupt.await;
+    })
 }

@@ -356,6 +356,7 @@ fn wrong_methods_and_slashes_are_answered_as_there() {
     let a = s.send("PUT", "/v1/cells/write", &[], b"");
     assert_eq!(a.status, 405);
     assert!(a.headers["allow"].contains("POST"));
+    assert_eq!(s.send("DELETE", "/v1/cells/write", &[], b"").status, 405);
     assert_eq!(s.send("HEAD", "/v1/events", &[], b"").status, 405);
     let a = s.get("/health/");
     assert_eq!((a.status, a.headers["location"].as_str()), (307, "/health"));

@@ -276,7 +276,7 @@ fn recall_feedback_and_why_tell_one_story() {
     let f = s
         .post(
             "/v1/feedback",
-            &json!({"decision_id": id, "success": true, "tokens_used": 100, "cited": [coffee["cell_id"]],
+            &json!({"decision_id": id, "success": true, "tokens_used": 100.0, "cited": [coffee["cell_id"]],
                     "metrics": {"turns": 3}, "user_correction": null}),
         )
         .expect(200);
