@@ -42,6 +42,10 @@ pub struct Bench {
 pub enum BenchCommand {
     /// How much evidence the search finds, and how often all of it fits into a budget
     Recall(BenchRecall),
+    /// What commands and requests cost at 10,000 cells and more
+    Scale(BenchScale),
+    /// Many clients of one server and a second process: nothing may be lost
+    Load(BenchLoad),
 }
 
 /// `memrl bench recall`.
@@ -63,6 +67,53 @@ pub struct BenchRecall {
     /// A token budget; may be repeated [default: 256, 512, 1024]
     #[arg(long, value_name = "N", value_parser = read::page)]
     pub budget: Vec<u32>,
+    /// Seed of everything random
+    #[arg(long, value_name = "N", value_parser = read::whole, default_value = "1")]
+    pub seed: u64,
+}
+
+/// `memrl bench scale`.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  memrl bench scale --cells 10000 --cells 100000 --json")]
+pub struct BenchScale {
+    /// A number of cells; may be repeated [default: 10000, 100000]
+    #[arg(long, value_name = "N", value_parser = read::whole)]
+    pub cells: Vec<u64>,
+    /// Measured requests per operation
+    #[arg(long, value_name = "N", default_value = "200")]
+    pub requests: usize,
+    /// Measured cold `memrl recall` commands per size
+    #[arg(long, value_name = "N", default_value = "20")]
+    pub commands: usize,
+    /// Transitions to log and export at the first size; 0 leaves it out
+    #[arg(long, value_name = "N", value_parser = read::whole, default_value = "10000")]
+    pub transitions: u64,
+    /// A directory for the data, kept afterwards [default: a temporary one]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Seed of everything random
+    #[arg(long, value_name = "N", value_parser = read::whole, default_value = "1")]
+    pub seed: u64,
+}
+
+/// `memrl bench load`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  memrl bench load --clients 32 --seconds 60\n\nExits with 1 when something was lost."
+)]
+pub struct BenchLoad {
+    /// Clients, each with a connection of its own
+    #[arg(long, value_name = "N", default_value = "32")]
+    pub clients: usize,
+    /// How long they work
+    #[arg(long, value_name = "N", value_parser = read::whole, default_value = "10")]
+    pub seconds: u64,
+    /// Concurrent retrieves of one cell afterwards
+    #[arg(long, value_name = "N", default_value = "160")]
+    pub retrieves: usize,
+    /// An empty directory for the data, kept afterwards [default: a temporary one]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
     /// Seed of everything random
     #[arg(long, value_name = "N", value_parser = read::whole, default_value = "1")]
     pub seed: u64,

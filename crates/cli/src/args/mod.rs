@@ -16,7 +16,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-pub use bench::{Bench, BenchCommand, BenchRecall, Demo};
+pub use bench::{Bench, BenchCommand, BenchLoad, BenchRecall, BenchScale, Demo};
 pub use cells::{Add, Get, Ids, List, New, Purge, Reasoned, Supersede, Update};
 pub use log::{Export, ExportFormat, Feedback, Recall, Reward, RewardCommand, Why};
 pub use place::{
@@ -127,7 +127,7 @@ pub enum Command {
     Restore(Restore),
     /// Show and change settings
     Config(Config),
-    /// Measure recall
+    /// Measure quality, speed and what holds under load
     Bench(Bench),
     /// Print completions for a shell
     Completions(Completions),

@@ -1,26 +1,78 @@
 //! `memrl bench`.
 
-use memrl::Code;
-use memrl_bench::report::Shown;
-use memrl_bench::run::{self, RecallOptions, RunError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use crate::args::{BenchCommand, BenchRecall, Global};
+use memrl::Code;
+use memrl_bench::Report;
+use memrl_bench::http_mixed::Mixed;
+use memrl_bench::report::Shown;
+use memrl_bench::run::{self, LoadOptions, RecallOptions, RunError, ScaleOptions};
+
+use crate::args::{BenchCommand, BenchLoad, BenchRecall, BenchScale, Global};
 use crate::fail::{Failure, Result};
 use crate::out::Out;
 
+/// Exit code when something that must hold did not.
+const BROKEN: u8 = 1;
+
 /// Measures; prints tables as Markdown, or everything as JSON.
 pub fn run(_: &Global, command: BenchCommand, out: &mut Out) -> Result<u8> {
-    let BenchCommand::Recall(args) = command;
-    let report = measure(args, out)?;
+    let (report, held) = match command {
+        BenchCommand::Recall(args) => (recall(args, out)?, true),
+        BenchCommand::Scale(args) => (scale(args, out)?, true),
+        BenchCommand::Load(args) => load(args, out)?,
+    };
     if out.is_json() {
         out.json(&report)?;
     } else {
         out.text(&report.to_markdown(Shown::ByQuestion))?;
     }
-    Ok(0)
+    if held {
+        return Ok(0);
+    }
+    out.warn("something that must hold did not: see the tables");
+    Ok(BROKEN)
 }
 
-fn measure(args: BenchRecall, out: &mut Out) -> Result<memrl_bench::Report> {
+/// The program that is running: what is measured as another process.
+fn this_binary() -> Result<PathBuf> {
+    std::env::current_exe().map_err(|e| Failure::io(Path::new("memrl"), e))
+}
+
+fn scale(args: BenchScale, out: &mut Out) -> Result<Report> {
+    let mut options = ScaleOptions {
+        requests: args.requests,
+        commands: args.commands,
+        transitions: args.transitions,
+        dir: args.dir,
+        seed: args.seed,
+        command: command_line(),
+        ..ScaleOptions::new(this_binary()?)
+    };
+    if !args.cells.is_empty() {
+        options.sizes = args.cells;
+    }
+    with_progress(out, |tell| run::bench_scale(&options, tell))
+}
+
+fn load(args: BenchLoad, out: &mut Out) -> Result<(Report, bool)> {
+    let options = LoadOptions {
+        binary: this_binary()?,
+        dir: args.dir,
+        plan: Mixed {
+            clients: args.clients,
+            duration: Duration::from_secs(args.seconds),
+            retrieves: args.retrieves,
+            seed: args.seed,
+        },
+        command: command_line(),
+    };
+    let done = with_progress(out, |tell| run::bench_load(&options, tell))?;
+    Ok((done.report, done.clean))
+}
+
+fn recall(args: BenchRecall, out: &mut Out) -> Result<Report> {
     let mut options = RecallOptions {
         data: args.data,
         seed: args.seed,

@@ -33,6 +33,7 @@ const NOBODY: &str = "00000000-0000-4000-8000-000000000000";
 #[test]
 fn memories_that_make_no_sense_are_refused_with_a_hint() {
     let home = Home::new();
+    home.ok(&["init"]);
     refused(
         &home,
         r#"
