@@ -184,6 +184,7 @@ impl<'a> Searcher<'a> {
                 levels: &[vec![pair(conversation)]],
                 pool,
                 judge: &|_| Verdict::Admit,
+                hints: &[],
                 params,
             })
             .map_err(engine)?;

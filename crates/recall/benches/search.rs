@@ -165,6 +165,7 @@ fn query<'a>(text: &'a str, vector: &'a [f32]) -> Query<'a> {
         levels: EVERYTHING,
         pool: 200,
         judge: &admit,
+        hints: &[],
         params: Params::default(),
     }
 }

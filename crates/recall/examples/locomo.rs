@@ -71,19 +71,23 @@ fn variants() -> Vec<(String, Params)> {
         ("dense", Fusion::Dense),
         ("rrf 60", Fusion::Rrf { k: 60.0 }),
         ("convex .6", Fusion::Convex { alpha: 0.6 }),
-        ("z bm25+dense", z([1.0, 1.0, 0.0, 0.0])),
-        ("z windows", z([0.0, 0.0, 1.0, 1.0])),
-        ("z bm25 both", z([1.0, 0.0, 1.0, 0.0])),
-        ("z 1111", z([1.0; 4])),
-        ("z 2121", z([2.0, 1.0, 2.0, 1.0])),
-        ("z 1212", z([1.0, 2.0, 1.0, 2.0])),
-        ("z 2211", z([2.0, 2.0, 1.0, 1.0])),
-        ("z 1122", z([1.0, 1.0, 2.0, 2.0])),
+        ("z bm25+dense", z([1.0, 1.0, 0.0, 0.0, 0.0, 0.0])),
+        ("z windows", z([0.0, 0.0, 1.0, 1.0, 0.0, 0.0])),
+        ("z bm25 all", z([1.0, 0.0, 1.0, 0.0, 1.0, 0.0])),
+        ("z without sources", z([1.0, 1.0, 1.0, 1.0, 0.0, 0.0])),
+        ("z without windows", z([1.0, 1.0, 0.0, 0.0, 1.0, 1.0])),
+        ("z all", z([1.0; 6])),
     ];
     for (near, far) in [(0.5, 0.25), (1.0, 1.0)] {
         for (name, fusion) in fusions {
             let name = format!("{name} ({near}, {far})");
-            out.push((name, Params { fusion, near, far }));
+            let params = Params {
+                fusion,
+                near,
+                far,
+                ..Params::default()
+            };
+            out.push((name, params));
         }
     }
     out
@@ -156,6 +160,7 @@ fn add(
         levels: &[Vec::new()],
         pool: POOL,
         judge: &|_| Verdict::Admit,
+        hints: &[],
         params,
     })?;
     let order: Vec<i64> = hits.iter().map(|h| h.attrs.seq).collect();

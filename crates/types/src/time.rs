@@ -29,6 +29,13 @@ impl Timestamp {
         (self.0 as f64 - earlier.0 as f64) / MICROS_PER_DAY as f64
     }
 
+    /// Year and month (1 to 12) in UTC; `None` outside the years that can be written.
+    pub fn year_month(self) -> Option<(i16, i8)> {
+        let time = jiff::Timestamp::from_microsecond(self.0).ok()?;
+        let date = jiff::tz::Offset::UTC.to_datetime(time).date();
+        Some((date.year(), date.month()))
+    }
+
     /// This time moved by a number of days.
     #[must_use]
     pub fn plus_days(self, days: f64) -> Self {

@@ -20,11 +20,13 @@ pub enum Fusion {
         /// Weight of the lexical score, in [0, 1].
         alpha: f32,
     },
-    /// Weighted sum of the z-scores of bm25, dense, `bm25_window` and `dense_window` over the
-    /// candidates.
+    /// Weighted sum of the z-scores over the candidates: what the words and what the vectors say
+    /// about the document itself, about its window, and about the best document of its source.
+    /// Each of the query's hints that holds adds [`Params::hint`].
     ZSum {
-        /// Weights in that order.
-        weights: [f32; 4],
+        /// Weights of bm25, dense, `bm25_window`, `dense_window`, and the source's best bm25 and
+        /// dense, in that order.
+        weights: [f32; 6],
     },
 }
 
@@ -37,16 +39,22 @@ pub struct Params {
     pub near: f32,
     /// Weight of a neighbour at distance 2, ≥ 0.
     pub far: f32,
+    /// What a hint that holds adds to a z-sum, in standard deviations.
+    pub hint: f32,
 }
 
 impl Default for Params {
-    /// No weight at all: the four scores count alike, and so do the five members of a window.
-    /// Nothing here was fitted to a data set; weights are for a learned policy to find.
+    /// No weight at all: the six scores count alike, and so do the five members of a window. A yes
+    /// or no that splits the candidates in halves has the z-scores ±1; a hint counts twice that,
+    /// as much as both scores of one range, whatever share it splits off, so that a rare yes
+    /// cannot outweigh everything else. Nothing here was fitted to a data set; weights are for a
+    /// learned policy to find.
     fn default() -> Self {
         Self {
-            fusion: Fusion::ZSum { weights: [1.0; 4] },
+            fusion: Fusion::ZSum { weights: [1.0; 6] },
             near: 1.0,
             far: 1.0,
+            hint: 4.0,
         }
     }
 }
@@ -59,6 +67,11 @@ pub(super) struct Scores {
     pub dense: Option<f32>,
     pub bm25_window: f32,
     pub dense_window: f32,
+    /// Best bm25 and dense of the candidates of its source, its own when it has none.
+    pub bm25_source: f32,
+    pub dense_source: f32,
+    /// How many of the query's hints hold.
+    pub hints: f32,
 }
 
 /// What fusion makes of a list of candidates, in its order.
@@ -99,12 +112,16 @@ pub(super) fn fuse(scores: &[Scores], admitted: &[bool], params: &Params) -> Fus
             ])
         }
         Fusion::ZSum { weights } => {
-            let [b, d, bw, dw] = weights.map(f64::from);
+            let [b, d, bw, dw, bs, ds] = weights.map(f64::from);
+            let z = |f: fn(&Scores) -> f32| z_scores(column(scores, f), admitted);
             weighted(&[
                 (b, z_scores(bm25, admitted)),
                 (d, z_scores(dense, admitted)),
-                (bw, z_scores(column(scores, |s| s.bm25_window), admitted)),
-                (dw, z_scores(column(scores, |s| s.dense_window), admitted)),
+                (bw, z(|s| s.bm25_window)),
+                (dw, z(|s| s.dense_window)),
+                (bs, z(|s| s.bm25_source)),
+                (ds, z(|s| s.dense_source)),
+                (f64::from(params.hint), column(scores, |s| s.hints)),
             ])
         }
     };
@@ -192,6 +209,9 @@ mod tests {
             dense,
             bm25_window: bm25 / 2.0,
             dense_window: dense.unwrap_or(0.0) / 2.0,
+            bm25_source: bm25,
+            dense_source: dense.unwrap_or(0.0),
+            hints: 0.0,
         }
     }
 
@@ -223,11 +243,22 @@ mod tests {
             assert!((g - e).abs() < 1e-6, "{g} {e}");
         }
         // Mean 2, standard deviation √(8/3).
-        let weights = [1.0, 0.0, 0.0, 0.0];
+        let weights = [1.0, 0.0, 0.0, 0.0, 0.0, 0.0];
         let got = fuse(&list, &[true; 3], &with(Fusion::ZSum { weights }));
         let z = 2.0 / (8.0f32 / 3.0).sqrt();
         for (g, e) in got.totals.iter().zip([z, 0.0, -z]) {
             assert!((g - e).abs() < 1e-6, "{g} {e}");
+        }
+    }
+
+    #[test]
+    fn a_hint_adds_the_same_however_few_it_holds_for() {
+        let mut list = vec![scores(1.0, Some(0.5)); 100];
+        list[7].hints = 1.0;
+        let got = fuse(&list, &[true; 100], &Params::default());
+        for (i, total) in got.totals.iter().enumerate() {
+            let expected = if i == 7 { Params::default().hint } else { 0.0 };
+            assert!((total - expected).abs() < 1e-6, "{i} {total}");
         }
     }
 

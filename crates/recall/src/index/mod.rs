@@ -40,7 +40,7 @@ use view::{Bits, View};
 pub use doc::{Attrs, Doc, Pair};
 pub use error::IndexError;
 pub use fusion::{Fusion, Params};
-pub use query::{Hit, Judge, MAX_MASKED, MemcellQuery, Query, Verdict};
+pub use query::{Hint, Hit, Judge, MAX_MASKED, MemcellQuery, Query, Verdict};
 pub use vector::{MAX_DIM, QVec};
 
 /// Sizes of an index.

@@ -19,6 +19,10 @@ pub enum Verdict {
 /// The caller's rules: called only for documents that are about to enter a candidate list.
 pub type Judge<'a> = &'a (dyn Fn(&Attrs) -> Verdict + Sync);
 
+/// Something that speaks for a document and that only the caller knows, e.g. that the query names
+/// its speaker. Asked for every candidate.
+pub type Hint<'a> = &'a (dyn Fn(&Attrs) -> bool + Sync);
+
 /// A hybrid query.
 #[derive(Clone, Copy)]
 pub struct Query<'a> {
@@ -34,6 +38,8 @@ pub struct Query<'a> {
     pub pool: usize,
     /// The caller's rules.
     pub judge: Judge<'a>,
+    /// What else speaks for a document; counts in a z-sum only.
+    pub hints: &'a [Hint<'a>],
     /// How scores are combined.
     pub params: Params,
 }

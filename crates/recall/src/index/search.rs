@@ -4,11 +4,11 @@ use super::{
     Hit, IndexError, MAX_MASKED, Query, Verdict, dense,
     eligible::Levels,
     fusion::{self, Scores},
-    hash::TermHash,
+    hash::{IdMap, TermHash},
     lexical::{self, Bm25},
     topk::TopK,
     vector::QueryVec,
-    view::View,
+    view::{View, source_key},
     window,
 };
 
@@ -229,10 +229,12 @@ impl Search<'_, '_> {
     /// Scores, fuses, sorts and cuts. The candidates come in the order of `seq`.
     fn hits(&self, candidates: &[Candidate]) -> Vec<Hit> {
         let admitted: Vec<bool> = candidates.iter().map(|c| c.mask.is_none()).collect();
-        let scores: Vec<Scores> = candidates
+        let mut scores: Vec<Scores> = candidates
             .iter()
             .map(|c| window::scores(self, c.at))
             .collect();
+        self.add_sources(candidates, &mut scores);
+        self.add_hints(candidates, &mut scores);
         let fused = fusion::fuse(&scores, &admitted, &self.query.params);
         let mut order: Vec<usize> = (0..candidates.len()).collect();
         order.sort_by(|&a, &b| fused.totals[b].total_cmp(&fused.totals[a]).then(a.cmp(&b)));
@@ -268,6 +270,39 @@ impl Search<'_, '_> {
             out.truncate(last.map_or(0, |l| l + 1));
         }
         out
+    }
+
+    /// The best scores of each source: what a session or a file is about says something about all
+    /// of its parts. Only candidates count; a better one of the same source would be one.
+    fn add_sources(&self, candidates: &[Candidate], scores: &mut [Scores]) {
+        let mut best: IdMap<u64, (f32, f32)> = IdMap::default();
+        let key = |c: &Candidate| source_key(self.attrs(c.at)?);
+        for (c, s) in candidates.iter().zip(&*scores) {
+            if let (Some(source), None) = (key(c), c.mask) {
+                let of = best
+                    .entry(source)
+                    .or_insert((s.bm25_source, s.dense_source));
+                *of = (of.0.max(s.bm25_source), of.1.max(s.dense_source));
+            }
+        }
+        for (c, s) in candidates.iter().zip(scores) {
+            if let Some(of) = key(c).and_then(|source| best.get(&source)) {
+                s.bm25_source = s.bm25_source.max(of.0);
+                s.dense_source = s.dense_source.max(of.1);
+            }
+        }
+    }
+
+    fn add_hints(&self, candidates: &[Candidate], scores: &mut [Scores]) {
+        for (c, s) in candidates.iter().zip(scores) {
+            if let Some(attrs) = self.attrs(c.at) {
+                s.hints = self.query.hints.iter().filter(|hint| hint(attrs)).count() as f32;
+            }
+        }
+    }
+
+    fn attrs(&self, at: Address) -> Option<&super::Attrs> {
+        self.views[usize::from(at.0)].attrs.get(at.1 as usize)
     }
 
     fn hit(&self, c: Candidate) -> Option<Hit> {

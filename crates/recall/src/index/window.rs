@@ -44,7 +44,7 @@ pub(super) fn neighbours(search: &Search<'_, '_>, at: Address) -> [Option<(u32, 
     out
 }
 
-/// All scores of one candidate.
+/// The scores of one candidate that need nothing of the other candidates.
 pub(super) fn scores(search: &Search<'_, '_>, at: Address) -> Scores {
     let params = &search.query.params;
     let (bm25, dense) = (search.bm25(at), search.cosine(at));
@@ -80,6 +80,9 @@ pub(super) fn scores(search: &Search<'_, '_>, at: Address) -> Scores {
         dense,
         bm25_window: bm25_window / squares.sqrt(),
         dense_window: cosine_of_sum(&vectors),
+        bm25_source: bm25,
+        dense_source: dense.unwrap_or(0.0),
+        hints: 0.0,
     }
 }
 

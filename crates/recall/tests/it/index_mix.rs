@@ -62,6 +62,7 @@ fn answers(index: &Index, text: &str, vector: &[f32]) -> String {
                     levels,
                     pool: 7,
                     judge: &by_status,
+                    hints: &[],
                     params,
                 };
                 writeln!(out, "{:?}", index.search(&query).unwrap()).unwrap();

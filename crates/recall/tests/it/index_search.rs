@@ -99,6 +99,7 @@ fn masked_hits_are_reported_and_take_no_place() {
         levels: &levels,
         pool,
         judge: &by_status,
+        hints: &[],
         params: Params::default(),
     };
     let hits = index.search(&query(50)).unwrap();
@@ -145,6 +146,7 @@ fn a_smaller_pool_is_the_beginning_of_a_larger_one() {
             levels: &levels,
             pool,
             judge: &admit_all,
+            hints: &[],
             params: Params::default(),
         };
         seqs(&index.search(&query).unwrap())
@@ -295,6 +297,7 @@ fn odd_vectors_are_errors_or_nothing_but_never_a_panic() {
         levels: &levels,
         pool: 0,
         judge: &admit_all,
+        hints: &[],
         params: Params {
             fusion: Fusion::Rrf { k: 0.0 },
             ..Params::default()
@@ -337,6 +340,7 @@ fn no_score_is_ever_nan() {
             levels: &levels,
             pool: 5,
             judge: &admit_all,
+            hints: &[],
             params,
         };
         let hits = index.search(&query).unwrap();
@@ -429,4 +433,48 @@ fn reference(docs: &[Owned], text: &str, scope: &[(String, String)], k: usize) -
     out.sort_by(|a, b| b.1.partial_cmp(&a.1).unwrap());
     out.truncate(k);
     out
+}
+
+#[test]
+fn a_source_that_matches_lifts_its_other_documents() {
+    let mut docs: Vec<Owned> = (0..40)
+        .map(|i| Owned::new(i, "nothing of interest"))
+        .collect();
+    // Sources of ten places; one document of the third is the only one to match.
+    for (doc, i) in docs.iter_mut().zip(0u32..) {
+        doc.attrs.source = u64::from(i / 10) + 1;
+        doc.attrs.position = i % 10;
+    }
+    docs[25] = Owned {
+        attrs: docs[25].attrs,
+        ..Owned::new(25, "camping in the mountains")
+    };
+    let index = index_of(&docs);
+    let vector = padded(&[1.0]);
+    let hits = ask(&index, "camping interest", Some(&vector));
+    assert_eq!(hits[0].attrs.seq, 25);
+    // Far from the match, so no window has it.
+    let of = |seq| hits.iter().find(|h| h.attrs.seq == seq).unwrap().fused;
+    assert!(of(20) > of(10) && of(20) > of(35));
+}
+
+#[test]
+fn hints_lift_what_they_hold_for_and_find_nothing_new() {
+    let docs: Vec<Owned> = (0..20).map(|i| Owned::new(i, "camping trip")).collect();
+    let index = index_of(&docs);
+    let thirteen = |a: &Attrs| a.seq == 13;
+    let levels = everything();
+    let query = |hints| Query {
+        text: "camping",
+        vector: None,
+        levels: &levels,
+        pool: 50,
+        judge: &admit_all,
+        hints,
+        params: Params::default(),
+    };
+    let plain = index.search(&query(&[])).unwrap();
+    let hinted = index.search(&query(&[&thirteen])).unwrap();
+    assert_eq!((plain[0].attrs.seq, hinted[0].attrs.seq), (0, 13));
+    assert_eq!(plain.len(), hinted.len());
 }

@@ -114,6 +114,7 @@ pub fn ask_as(
         levels,
         pool: 50,
         judge,
+        hints: &[],
         params: Params::default(),
     };
     index.search(&query).unwrap()
@@ -131,7 +132,7 @@ pub fn fusions() -> [Fusion; 6] {
         Fusion::Rrf { k: 60.0 },
         Fusion::Convex { alpha: 0.6 },
         Fusion::ZSum {
-            weights: [1.0, 2.0, 0.5, 1.5],
+            weights: [1.0, 2.0, 0.5, 1.5, 0.5, 2.0],
         },
     ]
 }
