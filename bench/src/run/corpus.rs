@@ -41,10 +41,34 @@ pub(super) fn load(data: Option<&Path>) -> Result<Vec<Conversation>> {
     } else {
         locomo::load(path, locomo::Options::default())?
     };
+    let conversations: Vec<_> = conversations.into_iter().map(without_blanks).collect();
     if conversations.iter().all(|c| asked(c).next().is_none()) {
         return Err(RunError::NoQuestions(path.display().to_string()));
     }
     Ok(conversations)
+}
+
+/// The conversation without turns that say nothing: a memory does not take them, and no evidence is
+/// in them.
+fn without_blanks(mut conversation: Conversation) -> Conversation {
+    let turns = std::mem::take(&mut conversation.turns);
+    let mut places = vec![None; turns.len()];
+    for (place, turn) in places.iter_mut().zip(turns) {
+        if !turn.text.trim().is_empty() {
+            *place = Some(conversation.turns.len());
+            conversation.turns.push(turn);
+        }
+    }
+    for question in &mut conversation.questions {
+        let kept = question.evidence.iter().filter_map(|&e| places[e]);
+        question.evidence = kept.collect();
+    }
+    let blanks = places.iter().filter(|p| p.is_none()).count();
+    if blanks > 0 {
+        let warning = format!("{blanks} turns without text were left out");
+        conversation.warnings.push(warning);
+    }
+    conversation
 }
 
 /// The questions that can measure recall.
@@ -236,5 +260,24 @@ impl Embedder for Cached {
             .iter()
             .map(|t| known.get(*t).cloned().unwrap_or_default())
             .collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blank_turns_are_left_out_and_evidence_still_means_the_same() {
+        let mut conversation = corpus::demo().unwrap().remove(0);
+        conversation.turns[1].text = " ".to_owned();
+        conversation.questions.truncate(1);
+        conversation.questions[0].evidence = vec![0, 1, 5];
+        let kept = without_blanks(conversation.clone());
+        assert_eq!(kept.turns.len(), conversation.turns.len() - 1);
+        let evidence = &kept.questions[0].evidence;
+        assert_eq!(evidence, &[0, 4]);
+        assert_eq!(kept.turns[4], conversation.turns[5]);
+        assert_eq!(kept.warnings.len(), conversation.warnings.len() + 1);
     }
 }
