@@ -2,12 +2,13 @@
 
 use std::ops::ControlFlow;
 
+use memrl_learn::RewardSpec;
 use memrl_store::{DecisionFilter, DecisionRow, EventFilter, Order};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::cells::{page_size, parse_cursor};
-use crate::feedback::{merge, reward_under};
+use crate::feedback::merge;
 use crate::{
     Code, Decision, DecisionId, DecisionQuery, Error, EventQuery, Events, Memory, Merged, Page,
     Result, Timestamp,
@@ -146,6 +147,7 @@ impl Memory {
         query: &DatasetQuery,
         visit: &mut dyn FnMut(Transition) -> Result<()>,
     ) -> Result<()> {
+        let spec = self.spec(&self.config.reward.spec)?;
         let mut skip = query.offset;
         let mut left = query.limit.unwrap_or(u64::MAX);
         let mut failed = None;
@@ -158,7 +160,7 @@ impl Memory {
                 return ControlFlow::Continue(());
             }
             left -= 1;
-            if let Err(e) = self.transition(row).and_then(&mut *visit) {
+            if let Err(e) = self.transition(row, &spec).and_then(&mut *visit) {
                 failed = Some(e);
             }
             if failed.is_some() || left == 0 {
@@ -170,16 +172,13 @@ impl Memory {
         failed.map_or(Ok(()), Err)
     }
 
-    fn transition(&self, row: DecisionRow) -> Result<Transition> {
+    fn transition(&self, row: DecisionRow, spec: &RewardSpec) -> Result<Transition> {
         let merged = if row.outcomes > 0 {
             Some(merge(&self.store.outcomes_of(row.decision.decision_id)?))
         } else {
             None
         };
-        let reward = merged
-            .as_ref()
-            .map(|m| self.reward_record(&row, m))
-            .transpose()?;
+        let reward = merged.as_ref().map(|m| reward_record(m, spec));
         let next_state = merged.as_ref().map(|m| {
             let o = &m.outcome;
             json!({
@@ -204,21 +203,6 @@ impl Memory {
         })
     }
 
-    fn reward_record(&self, row: &DecisionRow, merged: &Merged) -> Result<Value> {
-        let spec = self.spec(&self.config.reward.spec)?;
-        let value = reward_under(&spec, row, merged).map(|(v, _)| v.value);
-        let o = &merged.outcome;
-        Ok(json!({
-            "reward_value": value,
-            "task_success": success_json(merged),
-            "unsafe_action": o.unsafe_action.unwrap_or(false),
-            "stale_memory_error": o.stale_memory_error.unwrap_or(false),
-            "tokens_used": o.tokens_used.unwrap_or(0),
-            "latency_ms": o.latency_ms.unwrap_or(0),
-            "spec": spec.name(),
-        }))
-    }
-
     /// Events, the newest first.
     pub fn events(&self, query: &EventQuery) -> Result<Events> {
         let limit = query.limit.unwrap_or(100);
@@ -238,6 +222,21 @@ impl Memory {
         }
         Ok(events)
     }
+}
+
+/// The reward record of memcell-rl, under one spec; null while the spec needs a signal that
+/// nobody has reported.
+fn reward_record(merged: &Merged, spec: &RewardSpec) -> Value {
+    let o = &merged.outcome;
+    json!({
+        "reward_value": spec.score(o).ok().map(|r| r.value),
+        "task_success": success_json(merged),
+        "unsafe_action": o.unsafe_action.unwrap_or(false),
+        "stale_memory_error": o.stale_memory_error.unwrap_or(false),
+        "tokens_used": o.tokens_used.unwrap_or(0),
+        "latency_ms": o.latency_ms.unwrap_or(0),
+        "spec": spec.name(),
+    })
 }
 
 /// Whole successes are booleans, as in memcell-rl; fractions are numbers.

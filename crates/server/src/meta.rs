@@ -55,7 +55,9 @@ pub(crate) const ROUTES: &[Route] = &[
         about: "Counters as Prometheus text.",
         answers: &[(200, "The counters.", Answer::Text("text/plain"))],
         run: |app, _| {
-            let page = app.metrics.page(&app.memory.counts()?);
+            let page = app
+                .metrics
+                .page(&app.metrics.counts(|| app.memory.counts())?);
             Ok(Reply::whole(
                 200,
                 "text/plain; version=0.0.4; charset=utf-8",

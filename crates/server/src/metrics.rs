@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use memrl::store::Stats;
 
@@ -29,9 +29,19 @@ struct Seen {
 pub(crate) struct Metrics {
     routes: Mutex<BTreeMap<(&'static str, &'static str), Seen>>,
     in_flight: AtomicI64,
+    counted: Mutex<Option<Counted>>,
     /// Upkeep that failed in the background.
     pub(crate) maintenance_failures: AtomicU64,
 }
+
+/// Numbers of the memory, and until when they are good enough.
+struct Counted {
+    stats: Stats,
+    until: Instant,
+}
+
+/// Counting may take this share of one core: numbers are kept for a hundred times what they took.
+const COUNTING: u32 = 100;
 
 /// One request under way.
 pub(crate) struct Running<'a>(&'a AtomicI64);
@@ -65,6 +75,26 @@ impl Metrics {
     pub(crate) fn answered(&self) -> u64 {
         let routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         routes.values().flat_map(|s| s.by_status.values()).sum()
+    }
+
+    /// Numbers of the memory. Counting walks whole tables, so a scraper must not make it do that
+    /// at will.
+    pub(crate) fn counts(
+        &self,
+        count: impl FnOnce() -> memrl::Result<Stats>,
+    ) -> memrl::Result<Stats> {
+        let mut counted = self.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let started = Instant::now();
+        if let Some(kept) = counted.as_ref().filter(|c| c.until > started) {
+            return Ok(kept.stats.clone());
+        }
+        let stats = count()?;
+        let until = Instant::now() + started.elapsed() * COUNTING;
+        *counted = Some(Counted {
+            stats: stats.clone(),
+            until,
+        });
+        Ok(stats)
     }
 
     /// The page, with the numbers of the memory.
@@ -177,5 +207,50 @@ impl Metrics {
                 seen.seconds
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counting_is_not_repeated_at_will() {
+        let metrics = Metrics::default();
+        let calls = std::cell::Cell::new(0);
+        for _ in 0..5 {
+            metrics
+                .counts(|| {
+                    calls.set(calls.get() + 1);
+                    std::thread::sleep(Duration::from_millis(20));
+                    Ok(Stats::default())
+                })
+                .unwrap();
+        }
+        assert_eq!(calls.get(), 1);
+    }
+
+    #[test]
+    fn buckets_are_cumulative_and_end_in_infinity() {
+        let metrics = Metrics::default();
+        for ms in [0, 1, 4, 400, 60_000] {
+            metrics.record(None, 404, Duration::from_millis(ms));
+        }
+        let page = metrics.page(&Stats::default());
+        let bucket = |edge: &str| {
+            let start = format!(
+                "memrl_http_request_duration_seconds_bucket{{method=\"\",route=\"unmatched\",le=\"{edge}\"}} "
+            );
+            page.lines()
+                .find_map(|l| l.strip_prefix(&start))
+                .unwrap()
+                .to_owned()
+        };
+        assert_eq!(bucket("0.0005"), "1");
+        assert_eq!(bucket("0.001"), "2");
+        assert_eq!(bucket("0.005"), "3");
+        assert_eq!(bucket("0.5"), "4");
+        assert_eq!(bucket("10"), "4");
+        assert_eq!(bucket("+Inf"), "5");
     }
 }

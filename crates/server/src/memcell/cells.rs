@@ -270,8 +270,8 @@ fn supersede(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
 fn decide(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
     let request = req.memcell_body(|f| {
         // README's form: `token_budget`, and no scope.
-        let readme = f.raw("token_budget").is_some() && f.raw("budget_tokens").is_none();
-        let budget = if readme {
+        let readme = f.raw("token_budget").is_some();
+        let budget = if readme && f.raw("budget_tokens").is_none() {
             "token_budget"
         } else {
             "budget_tokens"

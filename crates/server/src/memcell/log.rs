@@ -186,12 +186,16 @@ fn array<T: Serialize + 'static>(
             source: e,
         };
         out.write_all(b"[").map_err(io)?;
+        // One entry is made of hundreds of small pieces; they are put together here first.
+        let mut entry = Vec::with_capacity(16 * 1024);
         let mut first = true;
         memory.for_each_transition(&query, &mut |t| {
+            entry.clear();
             if !std::mem::take(&mut first) {
-                out.write_all(b",").map_err(io)?;
+                entry.push(b',');
             }
-            serde_json::to_writer(&mut *out, &view(t)).map_err(|e| io(e.into()))
+            serde_json::to_writer(&mut entry, &view(t)).map_err(|e| io(e.into()))?;
+            out.write_all(&entry).map_err(io)
         })?;
         out.write_all(b"]").map_err(io)
     })

@@ -666,6 +666,9 @@ fn the_forms_of_the_readme_are_taken() {
             .expect(200);
         assert_eq!(cell["scope"], scope);
     }
+    let both = json!({"query": "x", "token_budget": 1, "budget_tokens": 400});
+    let d = s.post("/v1/cells/decide", &both).expect(200);
+    assert_eq!(d["suppressed_cells"], json!([]), "`budget_tokens` counts");
     // Without the README's `token_budget` a scope is required, as there.
     let a = s.post("/v1/cells/decide", &json!({"query": "x"}));
     assert_eq!(fault(&a, &json!(["body", "scope"]))["type"], "missing");
