@@ -127,7 +127,7 @@ impl LiveIndex {
     /// file with an older one, and a purge from being undone by a writer that was behind.
     pub(crate) fn snapshot(&self, store: &dyn Store, embedder: &str) -> Result<()> {
         let lock_path = self.path.with_extension("lock");
-        let lock = File::create(&lock_path).map_err(|e| Error::io(&lock_path, e))?;
+        let lock = private_file(&lock_path).map_err(|e| Error::io(&lock_path, e))?;
         lock.lock().map_err(|e| Error::io(&lock_path, e))?;
         drop(self.level(store, embedder)?);
         self.read().write_snapshot(&self.path)?;
@@ -160,6 +160,15 @@ impl LiveIndex {
             .write()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+/// Opens (or creates) an empty file that only its owner may touch.
+fn private_file(path: &Path) -> std::io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 fn counter_name(counter: TokenCounter) -> &'static str {
