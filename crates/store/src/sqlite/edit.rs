@@ -94,11 +94,13 @@ fn remember_key(tx: &Transaction<'_>, new: &InsertCell, seq: Seq) -> Result<()> 
 }
 
 /// The live cell with the same content, type and scope.
+///
+/// By hash: left to itself, SQLite goes through all cells of the scope, for each one written.
 fn twin(tx: &Transaction<'_>, new: &InsertCell) -> Result<Option<Inserted>> {
     Ok(tx
         .prepare_cached(
-            "SELECT c.seq, i.cell_id FROM cells c JOIN cell_ids i ON i.seq = c.seq \
-             JOIN scopes s ON s.id = c.scope \
+            "SELECT c.seq, i.cell_id FROM cells c INDEXED BY cells_by_hash \
+             JOIN cell_ids i ON i.seq = c.seq JOIN scopes s ON s.id = c.scope \
              WHERE c.content_hash = ?1 AND c.kind = ?2 AND s.canonical = ?3 \
              AND c.status NOT IN (?4, ?5) ORDER BY c.seq LIMIT 1",
         )?
