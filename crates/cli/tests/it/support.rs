@@ -287,6 +287,9 @@ pub const FILTERS: &[(&str, &str)] = &[
     (r"m:[0-9a-f]{8}", "m:[ID]"),
     (r"\d{4}-\d\d-\d\dT\d\d[:-]\d\d[:-]\d\d(\.\d+)?Z", "[TIME]"),
     (r"\d+\.\d ms", "[MS]"),
+    // How well something fits is tested where it is computed.
+    (r"score [0-9.e-]+", "score [N]"),
+    (r"(?m)^ +log_budget .*$", "      [FEATURES]"),
     (r"\d+(\.\d)? k?M?B\b", "[SIZE]"),
     (r"127\.0\.0\.1:\d{4,5}", "127.0.0.1:[PORT]"),
 ];
