@@ -18,8 +18,9 @@ use crate::metrics;
 use crate::report::{Column, Report, Row, Table, Unit};
 use crate::synth::{Style, Synth};
 
-/// Repetitions of a command that starts with an empty directory.
+/// Repetitions of an import, and the greatest number of cells that is imported more than once.
 const IMPORTS: usize = 3;
+const REPEATED: u64 = 10_000;
 /// Repetitions of the export.
 const EXPORTS: usize = 5;
 
@@ -76,7 +77,7 @@ pub fn bench_scale(options: &ScaleOptions, progress: OnProgress<'_>) -> Result<R
     for (i, &size) in options.sizes.iter().enumerate() {
         let synth = Synth::new(options.seed, size, Style::default())?;
         let dir = root.join(format!("cells-{size}"));
-        let repeats = if i == 0 { IMPORTS } else { 1 };
+        let repeats = if size <= REPEATED { IMPORTS } else { 1 };
         timings.push(import(options, &synth, root, &dir, repeats, progress)?);
         timings.push(cold_recalls(options, &synth, &dir, progress)?);
         let name = format!("requests at {size} cells");
