@@ -62,10 +62,11 @@ impl Memory {
         let s = self.store.stats()?;
         let mut by_policy: BTreeMap<String, (u64, u64, f64)> = BTreeMap::new();
         let mut completed = 0;
-        let mut failed = None;
         let filter = DecisionFilter {
             items: false,
             texts: false,
+            reports: true,
+            raw_state: true,
             ..DecisionFilter::default()
         };
         self.store.for_each_decision(&filter, &mut |row| {
@@ -73,24 +74,13 @@ impl Memory {
             entry.0 += 1;
             if row.outcomes > 0 {
                 completed += 1;
-                match self.store.outcomes_of(row.decision.decision_id) {
-                    Ok(reports) => {
-                        if let Some(success) = merge(&reports).outcome.success {
-                            entry.1 += 1;
-                            entry.2 += success;
-                        }
-                    }
-                    Err(e) => {
-                        failed = Some(e);
-                        return ControlFlow::Break(());
-                    }
+                if let Some(success) = merge(&row.reports).outcome.success {
+                    entry.1 += 1;
+                    entry.2 += success;
                 }
             }
             ControlFlow::Continue(())
         })?;
-        if let Some(e) = failed {
-            return Err(e.into());
-        }
         let index_bytes = self.live.file_bytes();
         Ok(Stats {
             cells_by_status: named(&s.cells_by_status),

@@ -46,7 +46,7 @@ pub use api::*;
 pub use backup::{BackupReport, RestoreReport, restore};
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use config::Config;
-pub use dataset::{DatasetEntry, DatasetQuery, Transition};
+pub use dataset::{DatasetQuery, Shape, Transition};
 pub use doctor::{Check, DoctorReport, Health};
 pub use error::{Error, Result};
 pub use export::{ExportFormat, ExportReport, table as export_tables};

@@ -47,6 +47,7 @@ impl Memory {
         let filter = DecisionFilter {
             completed: Some(true),
             texts: false,
+            reports: true,
             ..DecisionFilter::default()
         };
         let mut report = Recomputed {
@@ -59,34 +60,21 @@ impl Memory {
         };
         let mut sum = 0.0;
         let mut batch = Vec::new();
-        let mut failed = None;
         self.store.for_each_decision(&filter, &mut |row| {
             report.completed += 1;
-            let outcome = self
-                .store
-                .outcomes_of(row.decision.decision_id)
-                .map(|r| merge(&r));
-            let scored = outcome.map(|merged| reward_under(&spec, &row, &merged));
-            match scored {
-                Ok(Some((value, mut rows))) => {
+            match reward_under(&spec, &row, &merge(&row.reports)) {
+                Some((value, mut rows)) => {
                     report.scored += 1;
                     sum += value.value;
                     batch.append(&mut rows);
                 }
-                Ok(None) => report.undefined += 1,
-                Err(e) => {
-                    failed = Some(e);
-                    return ControlFlow::Break(());
-                }
+                None => report.undefined += 1,
             }
             if report.completed.is_multiple_of(500) {
                 progress(report.completed);
             }
             ControlFlow::Continue(())
         })?;
-        if let Some(e) = failed {
-            return Err(e.into());
-        }
         for rows in batch.chunks(BATCH) {
             self.store.put_rewards(rows)?;
         }

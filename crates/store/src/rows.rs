@@ -233,11 +233,19 @@ pub struct DecisionRow {
     pub next: Option<DecisionId>,
     /// How many outcomes were reported.
     pub outcomes: u32,
+    /// The reports, in the order of their arrival, when they were asked for.
+    pub reports: Vec<OutcomeRow>,
+    /// The state as JSON text, when it was asked for as such; then `decision.state` is null.
+    pub raw_state: Option<String>,
     /// Whether a purge erased the query or the context.
     pub erased: bool,
 }
 
 /// Which decisions are wanted. The default wants all, with items and texts.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one part that may be left unread"
+)]
 #[derive(Debug, Clone, PartialEq)]
 pub struct DecisionFilter {
     /// Made at this time or later.
@@ -260,6 +268,10 @@ pub struct DecisionFilter {
     pub items: bool,
     /// Whether to read query and context.
     pub texts: bool,
+    /// Whether to read the reports about each decision.
+    pub reports: bool,
+    /// Whether to leave `state` unread as JSON text: reading it costs most of an export.
+    pub raw_state: bool,
 }
 
 impl Default for DecisionFilter {
@@ -275,6 +287,8 @@ impl Default for DecisionFilter {
             order: Order::Newest,
             items: true,
             texts: true,
+            reports: false,
+            raw_state: false,
         }
     }
 }

@@ -67,6 +67,7 @@ impl Memory {
         let mut failed = None;
         let mut filter = query.filter();
         filter.texts = texts;
+        filter.reports = true;
         filter.order = memrl_store::Order::Oldest;
         let (mut skip, mut left) = (query.offset, query.limit.unwrap_or(u64::MAX));
         self.store.for_each_decision(&filter, &mut |row| {
@@ -132,6 +133,7 @@ impl Memory {
         };
         let mut filter = query.filter();
         filter.texts = texts;
+        filter.reports = true;
         filter.items = name != REWARDS.name;
         filter.order = memrl_store::Order::Oldest;
         let (mut skip, mut left) = (query.offset, query.limit.unwrap_or(u64::MAX));
@@ -204,7 +206,7 @@ impl Memory {
                 ])
             };
         let mut last = 0;
-        for report in self.store.outcomes_of(id)? {
+        for report in &row.reports {
             let o = &report.outcome;
             last = report.at.0;
             let source = || {

@@ -76,7 +76,7 @@ impl HubModel {
             revision: "main".into(),
             key: None,
             silence: Duration::from_secs(20),
-            timeout: Duration::from_secs(3600),
+            timeout: Duration::from_hours(1),
         }
     }
 

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use memrl::{DatasetEntry, DatasetQuery, EventKind, EventQuery, Memory};
-use serde::Serialize;
+use memrl::{DatasetQuery, EventKind, EventQuery, Memory, Shape};
 
 use super::failure;
 use crate::App;
@@ -160,7 +159,7 @@ fn transitions(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
         limit: Some(f.read("limit", Some(100), |v| lax::count_in(v, 1, 1000))),
         ..filters(f)
     })?;
-    Ok(array(&app.memory, query, |t| t))
+    Ok(array(&app.memory, query, Shape::Transition))
 }
 
 fn dataset(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
@@ -170,33 +169,13 @@ fn dataset(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
         query.completed = Some(query.completed.unwrap_or(true));
         query
     })?;
-    Ok(array(&app.memory, query, DatasetEntry::from))
+    Ok(array(&app.memory, query, Shape::Dataset))
 }
 
 /// A JSON array that is written while the log is read.
-fn array<T: Serialize + 'static>(
-    memory: &Arc<Memory>,
-    query: DatasetQuery,
-    view: fn(memrl::Transition) -> T,
-) -> Reply {
+fn array(memory: &Arc<Memory>, query: DatasetQuery, shape: Shape) -> Reply {
     let memory = Arc::clone(memory);
     Reply::stream("application/json", move |out| {
-        let io = |e| memrl::Error::Io {
-            path: "output".into(),
-            source: e,
-        };
-        out.write_all(b"[").map_err(io)?;
-        // One entry is made of hundreds of small pieces; they are put together here first.
-        let mut entry = Vec::with_capacity(16 * 1024);
-        let mut first = true;
-        memory.for_each_transition(&query, &mut |t| {
-            entry.clear();
-            if !std::mem::take(&mut first) {
-                entry.push(b',');
-            }
-            serde_json::to_writer(&mut entry, &view(t)).map_err(|e| io(e.into()))?;
-            out.write_all(&entry).map_err(io)
-        })?;
-        out.write_all(b"]").map_err(io)
+        memory.write_transitions(&query, shape, out)
     })
 }

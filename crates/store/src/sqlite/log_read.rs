@@ -14,6 +14,7 @@ use super::cells::{from_json, name, seq_of as cell_seq};
 use super::list::Conditions;
 use super::log::{CRITICAL, HELD_OUT, seq_of};
 use super::names::{self, Names};
+use super::outcomes;
 use crate::rows::{Cursor, DecisionFilter, DecisionRow, Order, Page, Seq};
 use crate::{Result, StoreError};
 
@@ -66,7 +67,7 @@ pub(super) fn for_each(
     }
     let sorted = conditions.page("d.seq", filter.order, after);
     let tail = format!("{} ORDER BY d.seq {sorted}", conditions.sql());
-    let mut reader = Reader::new(conn, names, filter.items, filter.texts)?;
+    let mut reader = Reader::new(conn, names, filter)?;
     let mut statement = conn.prepare_cached(&reader.sql(&tail))?;
     let mut rows = statement.query(params_from_iter(conditions.bound))?;
     while let Some(row) = rows.next()? {
@@ -102,7 +103,7 @@ pub(super) fn page(
 pub(super) fn decision(conn: &Connection, names: &Names, id: DecisionId) -> Result<DecisionRow> {
     let missing = || StoreError::DecisionNotFound(id);
     let seq = seq_of(conn, id)?.ok_or_else(missing)?;
-    let mut reader = Reader::new(conn, names, true, true)?;
+    let mut reader = Reader::new(conn, names, &DecisionFilter::default())?;
     let mut statement = conn.prepare_cached(&reader.sql("WHERE d.seq = ?1"))?;
     let mut rows = statement.query([seq])?;
     reader.read(rows.next()?.ok_or_else(missing)?)
@@ -132,19 +133,24 @@ struct Reader<'c> {
     next: CachedStatement<'c>,
     cell_id: CachedStatement<'c>,
     texts: bool,
+    reports: bool,
+    raw_state: bool,
     known_cells: HashMap<Seq, CellId>,
     known_names: HashMap<i64, Arc<str>>,
 }
 
 impl<'c> Reader<'c> {
-    fn new(conn: &'c Connection, names: &'c Names, items: bool, texts: bool) -> Result<Self> {
+    fn new(conn: &'c Connection, names: &'c Names, filter: &DecisionFilter) -> Result<Self> {
         let item_sql = "SELECT cell, version, selected, flags, position, mode, reason, tokens, \
              score, p_include, p_step, features FROM decision_items WHERE decision = ?1 \
              ORDER BY rank";
         Ok(Self {
             conn,
             names,
-            items: items.then(|| conn.prepare_cached(item_sql)).transpose()?,
+            items: filter
+                .items
+                .then(|| conn.prepare_cached(item_sql))
+                .transpose()?,
             components: conn.prepare_cached(
                 "SELECT arm, mode, weight, log_probability FROM decision_components \
                  WHERE decision = ?1 ORDER BY ordinal",
@@ -153,7 +159,9 @@ impl<'c> Reader<'c> {
                 "SELECT decision_id FROM decisions WHERE trajectory = ?1 AND step = ?2",
             )?,
             cell_id: conn.prepare_cached("SELECT cell_id FROM cell_ids WHERE seq = ?1")?,
-            texts,
+            texts: filter.texts,
+            reports: filter.reports,
+            raw_state: filter.raw_state,
             known_cells: HashMap::new(),
             known_names: HashMap::new(),
         })
@@ -186,6 +194,17 @@ impl<'c> Reader<'c> {
         let (items, seqs) = self.items(seq)?;
         let arms = self.name(row.get(13)?)?;
         let state: String = row.get(23)?;
+        let (state, raw_state) = if self.raw_state {
+            (serde_json::Value::Null, Some(state))
+        } else {
+            (from_json(&state)?, None)
+        };
+        let outcomes: u32 = row.get(25)?;
+        let reports = if self.reports && outcomes > 0 {
+            outcomes::of_row(self.conn, seq)?
+        } else {
+            Vec::new()
+        };
         let decision = Decision {
             decision_id: DecisionId::from_bytes(row.get(1)?),
             query_id: DecisionId::from_bytes(row.get(2)?),
@@ -211,7 +230,7 @@ impl<'c> Reader<'c> {
             },
             feature_schema: self.name(row.get(20)?)?.as_ref().to_owned(),
             items,
-            state: from_json(&state)?,
+            state,
             tokens_used: row.get(21)?,
             latency_us: row.get::<_, i64>(22)? as u64,
             context,
@@ -221,7 +240,9 @@ impl<'c> Reader<'c> {
             decision,
             seqs,
             next,
-            outcomes: row.get(25)?,
+            outcomes,
+            reports,
+            raw_state,
             erased,
         })
     }

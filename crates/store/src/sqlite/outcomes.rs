@@ -77,6 +77,11 @@ pub(super) fn append(
 /// See [`crate::Store::outcomes_of`].
 pub(super) fn of(conn: &Connection, decision: DecisionId) -> Result<Vec<OutcomeRow>> {
     let seq = log::seq_of(conn, decision)?.ok_or(StoreError::DecisionNotFound(decision))?;
+    of_row(conn, seq)
+}
+
+/// The same, of a decision's row number.
+pub(super) fn of_row(conn: &Connection, seq: i64) -> Result<Vec<OutcomeRow>> {
     let mut found = Vec::new();
     let mut statement = conn.prepare_cached(
         "SELECT o.outcome_id, d.decision_id, o.at, o.body, t.body FROM outcomes o \
