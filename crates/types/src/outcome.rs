@@ -202,7 +202,10 @@ mod tests {
         assert_eq!(m.outcome.success, Some(1.0));
         assert_eq!(m.conflicts.len(), 1);
         assert_eq!(m.conflicts[0].outcome_id, id(2));
-        let costly = Outcome { tokens_used: Some(9), ..no.clone() };
+        let costly = Outcome {
+            tokens_used: Some(9),
+            ..no.clone()
+        };
         let m = Merged::of([(id(1), Timestamp(1), &yes), (id(2), Timestamp(2), &costly)]);
         assert_eq!(m.outcome.tokens_used, None);
         let revised = Outcome { revise: true, ..no };
