@@ -40,8 +40,7 @@ impl Memory {
                 None => c.content.clone(),
             })
             .collect();
-        // Without vectors the cells are stored all the same; `maintain` embeds them later.
-        let vectors = self.embed_all(&texts).ok();
+        let vectors = self.embed_or_later(&texts)?;
         let rows: Vec<InsertCell> = cells
             .into_iter()
             .enumerate()
@@ -61,6 +60,10 @@ impl Memory {
             })
             .collect();
         let inserted = self.store.insert(&rows)?;
+        if vectors.is_none() {
+            // Once more: upkeep in another process may have looked before the rows were there.
+            self.vectors_are_missing()?;
+        }
         rows.into_iter()
             .zip(inserted)
             .map(|(row, done)| {
@@ -272,8 +275,7 @@ impl Memory {
         check_validity(cell.valid_from, cell.valid_until)?;
         cell.updated_at = self.clock.now();
         let vector = self
-            .embed_all(&[cell.indexed_text()])
-            .ok()
+            .embed_or_later(&[cell.indexed_text()])?
             .map(|v| self.stored_vector(&v[0]));
         let payload = serde_json::json!({"version": expected_version.saturating_add(1)});
         let event = self.event(EventKind::UpdateCell, vec![cell.cell_id], None, payload);
@@ -316,8 +318,7 @@ impl Memory {
         let mut cell = self.cell_of(new, now);
         cell.version = old.cell.version + 1;
         let vector = self
-            .embed_all(&[cell.indexed_text()])
-            .ok()
+            .embed_or_later(&[cell.indexed_text()])?
             .map(|v| self.stored_vector(&v[0]));
         let insert = InsertCell {
             dedup: false,

@@ -133,7 +133,9 @@ impl Memory {
             return Ok(Vec::new());
         };
         let slate: Vec<CellId> = row.decision.slate().iter().map(|i| i.cell_id).collect();
-        let at = merged.completed_at.unwrap_or(first.at);
+        // Evidence is as old as the first report, so that a later one does not make it younger.
+        let at = first.at;
+        let now = self.clock.now();
         let mut pieces = credit(&merged.outcome, &slate, merged.outcome.success, at);
         if reports.len() > 1 {
             // What an earlier report credited and the sum of all no longer does counts nothing.
@@ -187,7 +189,7 @@ impl Memory {
         let prior = ValuePrior::default();
         let mean = |kind: CellType, sums: Option<&Accumulator>| {
             prior
-                .value(kind, &sums.copied().unwrap_or_default(), at)
+                .value(kind, &sums.copied().unwrap_or_default(), now)
                 .mean
         };
         Ok(evidence
@@ -200,7 +202,7 @@ impl Memory {
                     mean(kind, after.get(&e.seq)),
                 ))
             })
-            .filter(|(_, before, after)| before.total_cmp(after).is_ne())
+            .filter(|(_, before, after)| (before - after).abs() > 1e-9)
             .collect())
     }
 

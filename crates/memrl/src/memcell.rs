@@ -220,6 +220,7 @@ impl Memory {
                 k: request.k,
                 explore: request.explore,
                 render: false,
+                counts: BudgetCounts::Content,
                 state,
             };
             let mut found: Vec<Found> = rows

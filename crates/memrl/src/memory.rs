@@ -16,6 +16,10 @@ use crate::{
     config,
 };
 
+/// Key of the store's meta value that names the embedder of which no vector is missing. Another
+/// embedder's process overwrites it, and so does a write that could not be embedded.
+const VECTORS_COMPLETE: &str = "vectors_complete";
+
 /// How an engine is opened. [`Options::new`] gives what [`Memory::open`] uses.
 pub struct Options {
     /// The data directory; created when it does not exist.
@@ -148,7 +152,10 @@ impl Memory {
     /// server calls it in the background, a command at its end.
     pub fn maintain(&self) -> Result<()> {
         self.store.maintain()?;
-        self.embed_missing(256)?;
+        if self.vectors_may_be_missing()? && self.embed_missing(256)? == 0 {
+            let complete = self.embedder.id().as_bytes();
+            self.store.set_meta(VECTORS_COMPLETE, complete)?;
+        }
         drop(self.live.level(&*self.store, self.embedder.id())?);
         if self.live.wants_snapshot() {
             self.live.snapshot(&*self.store, self.embedder.id())?;
@@ -158,8 +165,30 @@ impl Memory {
 
     /// After many writes: the same as [`Self::maintain`], until nothing is missing.
     pub(crate) fn after_bulk_write(&self) -> Result<()> {
-        while self.embed_missing(1024)? > 0 {}
+        if self.vectors_may_be_missing()? {
+            while self.embed_missing(1024)? > 0 {}
+        }
         self.maintain()
+    }
+
+    /// Looking for cells without a vector goes through all of them; this says whether to look.
+    fn vectors_may_be_missing(&self) -> Result<bool> {
+        let complete = self.store.meta(VECTORS_COMPLETE)?;
+        Ok(complete.as_deref() != Some(self.embedder.id().as_bytes()))
+    }
+
+    /// Embeds texts that are about to be stored. When the embedder fails they are stored without
+    /// vectors, found by their words, and embedded by a later [`Self::maintain`].
+    pub(crate) fn embed_or_later(&self, texts: &[String]) -> Result<Option<Vec<Vec<f32>>>> {
+        if let Ok(vectors) = self.embed_all(texts) {
+            return Ok(Some(vectors));
+        }
+        self.vectors_are_missing()?;
+        Ok(None)
+    }
+
+    pub(crate) fn vectors_are_missing(&self) -> Result<()> {
+        Ok(self.store.set_meta(VECTORS_COMPLETE, b"")?)
     }
 
     /// Embeds up to `limit` cells that have no vector of this embedder; how many it did.

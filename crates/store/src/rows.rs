@@ -343,6 +343,8 @@ pub struct EventFilter {
     pub decision: Option<DecisionId>,
     /// At this time or later.
     pub from: Option<Timestamp>,
+    /// Before this time.
+    pub before: Option<Timestamp>,
 }
 
 /// What a purge did.

@@ -48,7 +48,7 @@ pub struct Recall {
     /// The kind of task, for the log
     #[arg(long, value_name = "NAME", default_value = "")]
     pub task_type: String,
-    /// The most private level to be shown [default: recall.clearance]
+    /// The most private level to be shown [default: all]
     #[arg(long, value_name = "LEVEL", value_parser = read::clearance)]
     pub clearance: Option<Clearance>,
     /// Randomise nothing in this decision

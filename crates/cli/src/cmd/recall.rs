@@ -37,7 +37,8 @@ pub fn run(global: &Global, args: args::Recall, out: &mut Out) -> Result<u8> {
         trajectory: args.trajectory,
         already_in_context: have,
         skip_shown: args.skip_shown,
-        clearance: args.clearance,
+        // Owners see everything at their own command line, unless they ask for less.
+        clearance: Some(args.clearance.unwrap_or(memrl::Clearance::ALL)),
         explore: !args.no_explore,
         ..RecallRequest::new(query, scope)
     };

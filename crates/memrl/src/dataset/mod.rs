@@ -170,13 +170,10 @@ impl Memory {
         let filter = EventFilter {
             kinds: query.event_type.into_iter().collect(),
             from: query.from,
+            before: query.to,
             ..EventFilter::default()
         };
         let offset = usize::try_from(query.offset).unwrap_or(usize::MAX);
-        let mut events = self.store.events(&filter, limit as usize, offset)?;
-        if let Some(to) = query.to {
-            events.retain(|e| e.timestamp < to);
-        }
-        Ok(events)
+        Ok(self.store.events(&filter, limit as usize, offset)?)
     }
 }

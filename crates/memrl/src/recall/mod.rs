@@ -15,8 +15,9 @@ use memrl_store::{CellRow, NewDecision};
 pub(crate) use self::candidates::Found;
 use crate::live::{line_of, rule_input};
 use crate::{
-    Cell, CellId, Clearance, Code, Decision, DecisionPoint, Error, EventKind, Item, Memory, Mode,
-    Recall, RecallRequest, Recalled, Result, Scope, ScopeError, Suppressed, Timestamp, render,
+    BudgetCounts, Cell, CellId, Clearance, Code, Decision, DecisionPoint, Error, EventKind, Item,
+    Memory, Mode, Recall, RecallRequest, Recalled, Result, Scope, ScopeError, Suppressed,
+    Timestamp, render,
 };
 
 /// Largest token budget: far above any context window, far below any overflow.
@@ -32,6 +33,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) k: u64,
     pub(crate) explore: bool,
     pub(crate) render: bool,
+    pub(crate) counts: BudgetCounts,
     pub(crate) state: serde_json::Value,
 }
 
@@ -86,6 +88,7 @@ impl Memory {
             k: request.limit.unwrap_or(u64::from(self.config.recall.pool)),
             explore: request.explore,
             render: true,
+            counts: request.budget_counts,
             state: serde_json::json!({
                 "embedder": if vector.is_some() { self.live.model() } else { "words only" },
                 "clearance": self.clearance(request).0,
@@ -158,7 +161,7 @@ impl Memory {
         let mut ctx = Context::with_budget(asked.budget);
         ctx.query_tokens = self.config.token_counter.count(asked.query);
         ctx.memory_cells = cells;
-        if asked.render {
+        if asked.counts == BudgetCounts::Rendered {
             // Headings are paid for once; which ones are needed follows from the modes.
             let modes = policy.order(&ctx, &candidates).into_iter().map(|s| s.mode);
             let overhead = render::overhead(self.config.token_counter, modes);
@@ -193,10 +196,10 @@ impl Memory {
         let items = items_of(&ctx, &candidates, &choice, &versions);
         let context = asked.render.then(|| block(&choice, &shown));
         let state = state_of(asked, &ctx);
-        let tokens_used = match &context {
-            Some(text) if !text.is_empty() => self.config.token_counter.count(text),
-            Some(_) => 0,
-            None => u32::try_from(choice.tokens_used).unwrap_or(u32::MAX),
+        let tokens_used = match (&context, asked.counts) {
+            (Some(text), BudgetCounts::Rendered) if text.is_empty() => 0,
+            (Some(text), BudgetCounts::Rendered) => self.config.token_counter.count(text),
+            _ => u32::try_from(choice.tokens_used).unwrap_or(u32::MAX),
         };
         let decision = Decision {
             decision_id,

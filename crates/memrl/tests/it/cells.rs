@@ -306,3 +306,60 @@ fn a_backup_restores_to_the_same_memory() {
         1
     );
 }
+
+/// An embedder that does not answer while the flag is down.
+struct Moody(std::sync::Arc<std::sync::atomic::AtomicBool>);
+
+impl memrl::search::embed::Embedder for Moody {
+    fn id(&self) -> &str {
+        "moody"
+    }
+    fn dim(&self) -> usize {
+        2
+    }
+    fn embed(&self, texts: &[&str]) -> Result<Vec<Vec<f32>>, memrl::search::embed::EmbedError> {
+        if self.0.load(std::sync::atomic::Ordering::SeqCst) {
+            Ok(texts.iter().map(|_| vec![1.0, 0.0]).collect())
+        } else {
+            Err(memrl::search::embed::EmbedError::Format("no answer".into()))
+        }
+    }
+}
+
+#[test]
+fn without_an_embedder_memory_works_by_words_and_catches_up_later() {
+    let dir = tempfile::tempdir().unwrap();
+    let up = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(true));
+    let memory = Memory::open_with(Options {
+        config: Some(quiet()),
+        embedder: Some(Box::new(Moody(up.clone()))),
+        ..Options::new(dir.path())
+    })
+    .unwrap();
+    memory.write(fact("The first one has a vector.")).unwrap();
+    memory.maintain().unwrap();
+    up.store(false, std::sync::atomic::Ordering::SeqCst);
+    memory
+        .write(fact("The embedder was down for this one."))
+        .unwrap();
+    let recall = memory.recall(&ask("was the embedder down?")).unwrap();
+    assert_eq!(recall.warnings.len(), 1);
+    assert!(recall.context.contains("down for this one"));
+    let vectors = |m: &Memory| {
+        let report = m.doctor(false).unwrap();
+        report
+            .checks
+            .into_iter()
+            .find(|c| c.name == "vectors")
+            .unwrap()
+            .health
+    };
+    assert_eq!(vectors(&memory), memrl::Health::Warning);
+    assert!(
+        memory.maintain().is_err(),
+        "the embedder is still down, and nobody hides it"
+    );
+    up.store(true, std::sync::atomic::Ordering::SeqCst);
+    memory.maintain().unwrap();
+    assert_eq!(vectors(&memory), memrl::Health::Ok);
+}

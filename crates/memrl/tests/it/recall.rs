@@ -177,6 +177,19 @@ fn the_block_never_exceeds_its_budget() {
 }
 
 #[test]
+fn a_budget_of_contents_counts_contents_only() {
+    let b = bed();
+    b.memory.write(fact("abcd efgh ijkl")).unwrap();
+    let request = RecallRequest {
+        budget_tokens: Some(3),
+        budget_counts: BudgetCounts::Content,
+        ..ask("abcd")
+    };
+    let r = b.memory.recall(&request).unwrap();
+    assert_eq!((r.selected.len(), r.tokens_used), (1, 3));
+}
+
+#[test]
 fn what_the_caller_has_is_not_repeated() {
     let b = bed();
     cities(&b);

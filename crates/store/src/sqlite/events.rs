@@ -93,7 +93,7 @@ pub(super) fn list(
 ) -> Result<Vec<Event>> {
     let mut conditions = Conditions::default();
     conditions.one_of("e.kind", filter.kinds.iter().map(|k| k.code()));
-    conditions.during("e.at", filter.from, None);
+    conditions.during("e.at", filter.from, filter.before);
     if let Some(cell) = filter.cell {
         let cell = cells::seq_of(conn, cell)?.unwrap_or(0);
         conditions.add(

@@ -1,10 +1,11 @@
 //! Appending decisions. The hottest write there is: it happens in every recall.
 
 use memrl_types::{Decision, DecisionId, Item};
+use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::names::{Interner, scope_id};
-use super::{edit, texts};
+use super::{edit, features, texts};
 use crate::rows::{Appended, NewDecision, Seq};
 use crate::{Result, StoreError};
 
@@ -146,10 +147,16 @@ fn append_items(
          mode, reason, tokens, score, p_include, p_step, features) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
     )?;
-    let mut features = Vec::new();
+    let mut blob = Vec::new();
     for (rank, item) in new.decision.items.iter().enumerate() {
-        features.clear();
-        features.extend(item.features.iter().flat_map(|f| f.to_le_bytes()));
+        blob.clear();
+        features::encode(&item.features, &mut blob);
+        // Reasons that quote a number are as many as there are items; the others are few.
+        let reason = if item.reason.bytes().any(|b| b.is_ascii_digit()) {
+            Value::Text(item.reason.clone())
+        } else {
+            Value::Integer(names.id(tx, &item.reason)?)
+        };
         insert.execute(params![
             decision,
             rank as i64,
@@ -159,12 +166,12 @@ fn append_items(
             u8::from(item.critical) * CRITICAL + u8::from(item.held_out) * HELD_OUT,
             item.position,
             item.mode.code(),
-            names.id(tx, &item.reason)?,
+            reason,
             item.tokens,
             item.score,
             item.p_include,
             item.p_step,
-            features,
+            blob,
         ])?;
     }
     Ok(())

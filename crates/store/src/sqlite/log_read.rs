@@ -8,9 +8,11 @@ use memrl_types::{
     CellId, Component, Decision, DecisionId, DecisionPoint, ExploreMode, Item, Mode, Propensity,
     Timestamp,
 };
+use rusqlite::types::ValueRef;
 use rusqlite::{CachedStatement, Connection, Row, params_from_iter};
 
 use super::cells::{from_json, name, seq_of as cell_seq};
+use super::features;
 use super::list::Conditions;
 use super::log::{CRITICAL, HELD_OUT, seq_of};
 use super::names::{self, Names};
@@ -281,19 +283,24 @@ impl<'c> Reader<'c> {
                 self.known_cells.insert(seq, id);
                 id
             };
-            let reason = known_name(&mut self.known_names, self.names, self.conn, row.get(6)?)?;
+            let reason = match row.get_ref(6)? {
+                ValueRef::Integer(id) => {
+                    known_name(&mut self.known_names, self.names, self.conn, id)?.to_string()
+                }
+                text => text.as_str().map_err(corrupt)?.to_owned(),
+            };
             let flags: u8 = row.get(3)?;
             seqs.push(seq);
             items.push(Item {
                 cell_id,
                 version: row.get(1)?,
-                features: floats(row, 11)?,
+                features: item_features(row, 11)?,
                 score: row.get(8)?,
                 tokens: row.get(7)?,
                 selected: row.get(2)?,
                 position: row.get(4)?,
                 mode: name(row, 5, Mode::from_code)?,
-                reason: reason.as_ref().to_owned(),
+                reason,
                 p_include: row.get(9)?,
                 p_step: row.get(10)?,
                 critical: flags & CRITICAL != 0,
@@ -318,13 +325,11 @@ fn known_name(
     Ok(name)
 }
 
-fn floats(row: &Row<'_>, at: usize) -> Result<Vec<f32>> {
-    let bytes = row
-        .get_ref(at)?
-        .as_blob()
-        .map_err(|e| StoreError::Corrupt(e.to_string()))?;
-    Ok(bytes
-        .chunks_exact(4)
-        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-        .collect())
+fn item_features(row: &Row<'_>, at: usize) -> Result<Vec<f32>> {
+    let bytes = row.get_ref(at)?.as_blob().map_err(corrupt)?;
+    features::decode(bytes).ok_or_else(|| StoreError::Corrupt("features of a candidate".to_owned()))
+}
+
+fn corrupt(error: rusqlite::types::FromSqlError) -> StoreError {
+    StoreError::Corrupt(error.to_string())
 }

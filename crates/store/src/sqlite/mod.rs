@@ -9,6 +9,7 @@ mod cells;
 mod changes;
 mod edit;
 mod events;
+mod features;
 mod forget;
 mod header;
 mod list;

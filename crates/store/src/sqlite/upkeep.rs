@@ -115,7 +115,8 @@ const REFERENCES: [(&str, &str); 5] = [
         "logged candidates name an unknown cell",
     ),
     (
-        "decision_items i LEFT JOIN strings s ON s.id = i.reason WHERE s.id IS NULL",
+        "decision_items i LEFT JOIN strings s ON s.id = i.reason \
+         WHERE s.id IS NULL AND typeof(i.reason) = 'integer'",
         "logged candidates name an unknown reason",
     ),
     (

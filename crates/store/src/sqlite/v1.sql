@@ -164,7 +164,8 @@ CREATE TABLE decision_components (
     PRIMARY KEY (decision, ordinal)
 ) WITHOUT ROWID, STRICT;
 
--- One row per candidate. References to cell_ids and strings are checked by `integrity`, not on
+-- One row per candidate; `reason` is a number of `strings`, or a text that quotes a number;
+-- `features` are packed (features.rs). References to cell_ids and strings are checked by `integrity`, not on
 -- each insert: 400 look-ups per decision would be most of its cost.
 CREATE TABLE decision_items (
     decision  INTEGER NOT NULL,
@@ -175,7 +176,7 @@ CREATE TABLE decision_items (
     flags     INTEGER NOT NULL,
     position  INTEGER,
     mode      INTEGER NOT NULL,
-    reason    INTEGER NOT NULL,
+    reason    ANY NOT NULL,
     tokens    INTEGER NOT NULL,
     score     REAL NOT NULL,
     p_include REAL,
