@@ -236,14 +236,20 @@ impl Memory {
     /// Writes a decision and its event to the log.
     pub(crate) fn log(&self, made: &Made) -> Result<()> {
         let d = &made.decision;
-        let selected: Vec<CellId> = made.shown.iter().map(|r| r.cell.cell_id).collect();
+        let selected = made.shown.len();
         let payload = serde_json::json!({
             "query_id": d.query_id,
             "transition_id": d.decision_id,
-            "selected_count": selected.len(),
-            "suppressed_count": d.items.len() - selected.len(),
+            "selected_count": selected,
+            "suppressed_count": d.items.len() - selected,
         });
-        let event = self.event(EventKind::DecideCells, selected, Some(d.query_id), payload);
+        // The store knows which cells the decision showed.
+        let event = self.event(
+            EventKind::DecideCells,
+            Vec::new(),
+            Some(d.query_id),
+            payload,
+        );
         let new = NewDecision {
             decision: d,
             seqs: &made.seqs,

@@ -311,7 +311,7 @@ fn a_backup_restores_to_the_same_memory() {
 struct Moody(std::sync::Arc<std::sync::atomic::AtomicBool>);
 
 impl memrl::search::embed::Embedder for Moody {
-    fn id(&self) -> &str {
+    fn id(&self) -> &'static str {
         "moody"
     }
     fn dim(&self) -> usize {

@@ -217,6 +217,25 @@ fn transitions_have_memcells_shape_and_our_propensity() {
 }
 
 #[test]
+fn the_event_of_a_decision_names_the_cells_it_showed() {
+    let b = bed();
+    let recall = decided(&b);
+    let query = memrl::EventQuery {
+        event_type: Some(memrl::EventKind::DecideCells),
+        ..memrl::EventQuery::default()
+    };
+    let events = b.memory.events(&query).unwrap();
+    assert_eq!(events.len(), 1);
+    let shown: Vec<_> = recall.selected.iter().map(|s| s.cell.cell_id).collect();
+    assert_eq!(events[0].cell_ids, shown);
+    assert_eq!(events[0].payload["selected_count"], shown.len());
+    assert_eq!(
+        events[0].payload["transition_id"],
+        recall.decision_id.to_string()
+    );
+}
+
+#[test]
 fn the_three_tables_join() {
     let b = bed();
     let recall = decided(&b);

@@ -97,8 +97,10 @@ pub(super) fn list(
     if let Some(cell) = filter.cell {
         let cell = cells::seq_of(conn, cell)?.unwrap_or(0);
         conditions.add(
-            "e.seq IN (SELECT event FROM event_cells WHERE cell = ?)",
-            [cell],
+            "(e.seq IN (SELECT event FROM event_cells WHERE cell = ?) OR \
+             (e.kind = ? AND e.query_id IN (SELECT d.query_id FROM decisions d \
+             JOIN decision_items i ON i.decision = d.seq WHERE i.cell = ? AND i.selected = 1)))",
+            [cell, i64::from(EventKind::DecideCells.code()), cell],
         );
     }
     if let Some(decision) = filter.decision {
@@ -119,7 +121,7 @@ pub(super) fn list(
             event_id: EventId::from_bytes(row.get(1)?),
             timestamp: Timestamp(row.get(2)?),
             event_type: cells::name(row, 3, EventKind::from_code)?,
-            cell_ids: cells_of(conn, row.get(0)?)?,
+            cell_ids: cells_of(conn, row.get(0)?, row.get(4)?)?,
             query_id: row
                 .get::<_, Option<[u8; 16]>>(4)?
                 .map(DecisionId::from_bytes),
@@ -129,11 +131,28 @@ pub(super) fn list(
     Ok(events)
 }
 
-fn cells_of(conn: &Connection, event: i64) -> Result<Vec<CellId>> {
+/// The cells that an event names: its own, or, when it has none, those that its decision showed.
+/// A decision's event repeats nothing of its decision: a row and an index entry per cell shown
+/// were a large part of what a recall cost.
+fn cells_of(conn: &Connection, event: i64, decision: Option<[u8; 16]>) -> Result<Vec<CellId>> {
     let mut statement = conn.prepare_cached(
         "SELECT i.cell_id FROM event_cells e JOIN cell_ids i ON i.seq = e.cell \
          WHERE e.event = ?1 ORDER BY e.ordinal",
     )?;
     let ids = statement.query_map([event], |r| r.get(0).map(CellId::from_bytes))?;
-    Ok(ids.collect::<Result<_, _>>()?)
+    let ids: Vec<CellId> = ids.collect::<Result<_, _>>()?;
+    let Some(decision) = decision.filter(|_| ids.is_empty()) else {
+        return Ok(ids);
+    };
+    let mut statement = conn.prepare_cached(
+        "SELECT c.cell_id FROM events e \
+         JOIN decisions d ON d.query_id = ?2 \
+         JOIN decision_items i ON i.decision = d.seq AND i.selected = 1 \
+         JOIN cell_ids c ON c.seq = i.cell \
+         WHERE e.seq = ?1 AND e.kind = ?3 ORDER BY i.position",
+    )?;
+    let shown = statement.query_map((event, decision, EventKind::DecideCells.code()), |r| {
+        r.get(0).map(CellId::from_bytes)
+    })?;
+    Ok(shown.collect::<Result<_, _>>()?)
 }

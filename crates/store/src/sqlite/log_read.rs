@@ -330,6 +330,7 @@ fn item_features(row: &Row<'_>, at: usize) -> Result<Vec<f32>> {
     features::decode(bytes).ok_or_else(|| StoreError::Corrupt("features of a candidate".to_owned()))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` hands over")]
 fn corrupt(error: rusqlite::types::FromSqlError) -> StoreError {
     StoreError::Corrupt(error.to_string())
 }
