@@ -5,6 +5,7 @@ mod documentation;
 mod formats;
 mod processes;
 mod purge;
+mod readme;
 mod storage;
 mod support;
 mod words;

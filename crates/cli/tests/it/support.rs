@@ -97,6 +97,13 @@ impl Home {
         Run::of(self.command(args).output().expect("memrl runs"))
     }
 
+    /// Runs it where relative paths end up in the test's own directory.
+    pub fn run_here(&self, args: &[&str]) -> Run {
+        let mut command = self.command(args);
+        command.current_dir(self.dir.path());
+        Run::of(command.output().expect("memrl runs"))
+    }
+
     /// Runs it with this standard input.
     pub fn fed(&self, args: &[&str], input: impl AsRef<[u8]>) -> Run {
         let mut child = self
