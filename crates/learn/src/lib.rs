@@ -7,11 +7,11 @@
 //! The way of one recall decision through it:
 //!
 //! 1. the engine describes each cell as a [`Candidate`] and the request as a [`Context`];
-//! 2. a [`RecallPolicy`](policy::RecallPolicy) puts the candidates in order;
+//! 2. a [`RecallPolicy`] puts the candidates in order;
 //! 3. a [`Ranking`] puts that order under the hard rules;
 //! 4. [`explore::decide`] assigns the trajectory to an arm, selects under the token budget,
-//!    randomises as configured and answers a [`Choice`](explore::Choice) with its exact propensity;
-//! 5. later, a [`RewardSpec`](reward::RewardSpec) turns the outcome into a number and
+//!    randomises as configured and answers a [`Choice`] with its exact propensity;
+//! 5. later, a [`RewardSpec`] turns the outcome into a number and
 //!    [`value`] turns it into evidence about the cells that were shown.
 
 pub mod candidate;
