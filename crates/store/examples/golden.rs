@@ -25,10 +25,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         insert(cell(3, "to be forgotten")),
         insert(cell(4, "to be purged")),
     ])?;
-    store.supersede(cell_id(1), &insert(cell(5, "Ann drinks coffee")), NOW, &[])?;
-    store.forget(cell_id(3), NOW, &[])?;
-    store.purge(&[cell_id(4)])?;
-    store.touch(&[done[0].seq], NOW)?;
     for n in [1, 2] {
         store.append_decision(
             &NewDecision {
@@ -38,6 +34,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             &[],
         )?;
     }
+    store.supersede(cell_id(1), &insert(cell(5, "Ann drinks coffee")), NOW, &[])?;
+    store.forget(cell_id(3), NOW, &[])?;
+    store.purge(&[cell_id(4)])?;
+    store.touch(&[done[0].seq], NOW)?;
     store.append_outcome(outcome_id(1), decision_id(1), NOW, &outcome(1), &[])?;
     store.put_rewards(&[Reward {
         decision: decision_id(1),

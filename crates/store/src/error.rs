@@ -18,14 +18,14 @@ pub enum StoreError {
     /// The text cannot start an id.
     #[error("{0:?} is not the start of a cell id")]
     InvalidId(String),
-    /// The cell was changed since the caller read it.
-    #[error("cell {id} has version {found}, not {expected}")]
+    /// The cell was changed, or removed, since the caller read it.
+    #[error("{}", conflict(id, *expected, *found))]
     Conflict {
         /// The cell.
         id: CellId,
         /// The version the caller has seen.
         expected: u32,
-        /// The version the cell has now.
+        /// The version the cell has now; 0 where its content is gone (forgotten or purged).
         found: u32,
     },
     /// A row with this identifier is already stored.
@@ -110,6 +110,13 @@ pub enum StoreError {
     /// SQLite failed in a way that has no better name here.
     #[error("SQLite: {0}")]
     Sqlite(String),
+}
+
+fn conflict(id: &CellId, expected: u32, found: u32) -> String {
+    match found {
+        0 => format!("cell {id} is gone, of which version {expected} was expected"),
+        _ => format!("cell {id} has version {found}, not {expected}"),
+    }
 }
 
 /// The result of every store operation.

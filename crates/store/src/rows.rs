@@ -206,7 +206,8 @@ pub struct NewDecision<'a> {
     /// The decision. Its `step` is ignored: the store numbers the steps of a trajectory.
     pub decision: &'a Decision,
     /// Row numbers of the items' cells, in the order of the items. Empty: the store looks the
-    /// ids up, which doubles the cost; ids that it does not know get a number.
+    /// ids up, which doubles the cost; ids that it does not know get a number. A number given
+    /// for a selected item must be that of a cell that exists.
     pub seqs: &'a [Seq],
 }
 

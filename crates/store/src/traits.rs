@@ -113,6 +113,12 @@ pub trait Store: Send + Sync {
 
     /// Logs a decision as the next step of its trajectory. Logging the same id again is
     /// [`StoreError::DuplicateId`].
+    ///
+    /// A decision that shows (selects) a cell which is no longer what was decided on is refused
+    /// with [`StoreError::Conflict`], and nothing of it is logged: the cell must exist, have the
+    /// version of the item, and not be deleted. So the log never gains the content of a cell
+    /// that a purge or a forget has removed since the caller read it. An id given without a row
+    /// number that never was a cell of this store is let through: there is no content to protect.
     fn append_decision(&self, new: &NewDecision<'_>, events: &[Event]) -> Result<Appended>;
 
     /// The decision with this id or query id, with items and texts.

@@ -8,7 +8,9 @@ use super::Check;
 use super::fixtures::{
     NOW, cell, cell_id, decision, decision_id, event, hash, insert, outcome_id, vector,
 };
-use crate::{DecisionFilter, EventFilter, Evidence, InsertCell, NewDecision, Store, UpdateCell};
+use crate::{
+    DecisionFilter, EventFilter, Evidence, InsertCell, NewDecision, Store, StoreError, UpdateCell,
+};
 
 pub(super) const CHECKS: &[Check] = &[
     ("forgotten_means_gone", forgotten_means_gone),
@@ -26,6 +28,10 @@ pub(super) const CHECKS: &[Check] = &[
         a_purge_of_what_was_forgotten_erases_no_more,
     ),
     ("a_purge_looks_into_events", a_purge_looks_into_events),
+    (
+        "what_is_gone_or_changed_is_not_logged_as_shown",
+        what_is_gone_or_changed_is_not_logged_as_shown,
+    ),
     (
         "a_purged_id_can_be_written_again",
         a_purged_id_can_be_written_again,
@@ -64,7 +70,9 @@ fn forgotten_means_gone(store: &dyn Store) {
         vector: None,
     };
     store.update(&change, &[]).unwrap();
-    log(store, &decision(1, "t", &[1]));
+    let mut logged = decision(1, "t", &[1]);
+    logged.items[0].version = 2;
+    log(store, &logged);
     let later = Timestamp(NOW.0 + 7);
     let row = store.forget(cell_id(1), later, &[]).unwrap();
     assert_eq!(row.cell.status, CellStatus::Deleted);
@@ -242,6 +250,81 @@ fn a_purge_looks_into_events(store: &dyn Store) {
         store.events(&EventFilter::default(), 9, 0).unwrap(),
         [other, told]
     );
+}
+
+fn what_is_gone_or_changed_is_not_logged_as_shown(store: &dyn Store) {
+    let cells: Vec<_> = (1..=5).map(|n| insert(cell(n, "quaxtown"))).collect();
+    let seqs: Vec<_> = store
+        .insert(&cells)
+        .unwrap()
+        .iter()
+        .map(|d| d.seq)
+        .collect();
+    // Decided, and then before the decision is logged:
+    store.purge(&[cell_id(1)]).unwrap();
+    store.forget(cell_id(2), NOW, &[]).unwrap();
+    let change = UpdateCell {
+        cell: cell(3, "the new quaxtown"),
+        expected_version: 1,
+        content_hash: hash("the new quaxtown"),
+        vector: None,
+    };
+    store.update(&change, &[]).unwrap();
+    store
+        .set_status(cell_id(4), CellStatus::Quarantined, NOW, &[])
+        .unwrap();
+    let told = [event(9, memrl_types::EventKind::DecideCells, &[], Some(1))];
+    for (n, now) in [(1, 0), (2, 0), (3, 2), (4, 2)] {
+        let mut stale = decision(n, "t", &[n, 5]);
+        stale.context = Some("quaxtown".into());
+        for seqs in [vec![], vec![seqs[n as usize - 1], seqs[4]]] {
+            let new = NewDecision {
+                decision: &stale,
+                seqs: &seqs,
+            };
+            match store.append_decision(&new, &told) {
+                Err(StoreError::Conflict {
+                    id,
+                    expected,
+                    found,
+                }) => assert_eq!((id, expected, found), (cell_id(n), 1, now)),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(store.decision(decision_id(n)).is_err());
+    }
+    // A deleted cell has no content to show, whatever its version.
+    let mut deleted = decision(6, "t", &[2]);
+    deleted.items[0].version = 2;
+    let new = NewDecision {
+        decision: &deleted,
+        seqs: &[],
+    };
+    assert!(matches!(
+        store.append_decision(&new, &[]),
+        Err(StoreError::Conflict { found: 0, .. })
+    ));
+    assert!(
+        store
+            .events(&EventFilter::default(), 9, 0)
+            .unwrap()
+            .is_empty()
+    );
+    // What was considered and not shown may have changed; the refused ones took no step.
+    let fine = decision(7, "t", &[5, 1, 2, 3, 4]);
+    let seqs = [seqs[4], seqs[0], seqs[1], seqs[2], seqs[3]];
+    for (number, seqs) in [(7, &seqs[..]), (8, &[])] {
+        let decision = memrl_types::Decision {
+            decision_id: decision_id(number),
+            ..fine.clone()
+        };
+        let new = NewDecision {
+            decision: &decision,
+            seqs,
+        };
+        let step = store.append_decision(&new, &[]).unwrap().step;
+        assert_eq!(u64::from(step), number - 7);
+    }
 }
 
 fn a_purge_of_what_was_forgotten_erases_no_more(store: &dyn Store) {

@@ -16,6 +16,13 @@ pub(super) fn record(tx: &Transaction<'_>, seq: Seq) -> Result<()> {
     Ok(())
 }
 
+/// Whether there is, or ever was, a cell with this row number.
+pub(super) fn has_changed(conn: &Connection, seq: Seq) -> Result<bool> {
+    Ok(conn
+        .prepare_cached("SELECT 1 FROM changes WHERE seq = ?1")?
+        .exists([seq])?)
+}
+
 /// The last change number.
 pub(super) fn change_seq(conn: &Connection) -> Result<i64> {
     Ok(conn

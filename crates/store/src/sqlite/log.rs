@@ -1,11 +1,11 @@
 //! Appending decisions. The hottest write there is: it happens in every recall.
 
-use memrl_types::{Decision, DecisionId, Item};
+use memrl_types::{CellStatus, Decision, DecisionId, Item};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use super::names::{Interner, scope_id};
-use super::{edit, features, texts};
+use super::{cells, changes, edit, features, texts};
 use crate::rows::{Appended, NewDecision, Seq};
 use crate::{Result, StoreError};
 
@@ -62,6 +62,7 @@ pub(super) fn append(
             d.decision_id
         )));
     }
+    check_shown(tx, new)?;
     let (trajectory, step): (i64, u32) = tx
         .prepare_cached(
             "INSERT INTO trajectories (name, steps) VALUES (?1, 1) \
@@ -111,6 +112,39 @@ pub(super) fn append(
     append_components(tx, names, seq, d)?;
     append_items(tx, names, seq, new)?;
     Ok(Appended { seq, step })
+}
+
+/// What is shown has to be what was decided on. A purge erases the contexts that it finds in the
+/// log; one that was rendered before it and logged after it would stay for good.
+fn check_shown(tx: &Transaction<'_>, new: &NewDecision<'_>) -> Result<()> {
+    let mut current =
+        tx.prepare_cached("SELECT version FROM cells WHERE seq = ?1 AND status <> ?2")?;
+    for (rank, item) in new.decision.items.iter().enumerate() {
+        if !item.selected {
+            continue;
+        }
+        let given = new.seqs.get(rank).copied();
+        let Some(seq) = given.map_or_else(|| cells::seq_of(tx, item.cell_id), |s| Ok(Some(s)))?
+        else {
+            continue;
+        };
+        let found: Option<u32> = current
+            .query_row((seq, CellStatus::Deleted.code()), |r| r.get(0))
+            .optional()?;
+        if found == Some(item.version) {
+            continue;
+        }
+        // The log may name what never was a cell.
+        if found.is_none() && given.is_none() && !changes::has_changed(tx, seq)? {
+            continue;
+        }
+        return Err(StoreError::Conflict {
+            id: item.cell_id,
+            expected: item.version,
+            found: found.unwrap_or(0),
+        });
+    }
+    Ok(())
 }
 
 fn append_components(

@@ -103,6 +103,7 @@ fn fill(store: &SqliteStore) {
         .supersede(cell_id(1), &insert(cell(2, SECRET)), NOW, &[])
         .unwrap();
     let mut asked = decision(1, "t", &[1, 2, 1000]);
+    asked.items[0].version = store.get(cell_id(1)).unwrap().cell.version;
     asked.query = format!("WHERE DID THE ZEBULONS GO? {}", "again ".repeat(2000));
     asked.context = Some(format!("context\n[m:1] {SECRET}"));
     store
