@@ -1,9 +1,11 @@
 //! Backup and restore of a data directory.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::memory::presence;
 use crate::{Code, Error, Memory, Options, Result};
 
 /// What a backup wrote.
@@ -61,6 +63,8 @@ pub fn restore(backup: &Path, data_dir: &Path, force: bool) -> Result<RestoreRep
         ));
     }
     std::fs::create_dir_all(data_dir).map_err(|e| Error::io(data_dir, e))?;
+    // Whoever has the memory open would go on writing into the file that is set aside.
+    let alone = presence(data_dir, true)?;
     let staging = data_dir.join("restore.part");
     if staging.exists() {
         std::fs::remove_dir_all(&staging).map_err(|e| Error::io(&staging, e))?;
@@ -76,14 +80,18 @@ pub fn restore(backup: &Path, data_dir: &Path, force: bool) -> Result<RestoreRep
             return Err(e);
         }
     };
-    let former = set_aside(data_dir)?;
-    std::fs::rename(&staged, &target).map_err(|e| Error::io(&target, e))?;
-    std::fs::remove_dir_all(&staging).map_err(|e| Error::io(&staging, e))?;
-    // The index belongs to the former database.
+    File::open(&staged)
+        .and_then(|f| f.sync_all())
+        .map_err(|e| Error::io(&staged, e))?;
+    // The index belongs to the former database: it goes first, and is made anew.
     let index = data_dir.join("index.bin");
     if index.exists() {
         std::fs::remove_file(&index).map_err(|e| Error::io(&index, e))?;
     }
+    let former = set_aside(data_dir)?;
+    std::fs::rename(&staged, &target).map_err(|e| Error::io(&target, e))?;
+    std::fs::remove_dir_all(&staging).map_err(|e| Error::io(&staging, e))?;
+    drop(alone);
     Ok(RestoreReport {
         data_dir: data_dir.to_owned(),
         former,

@@ -40,17 +40,21 @@ impl Memory {
                 None => c.content.clone(),
             })
             .collect();
-        let vectors = self.embed_or_later(&texts)?;
+        // Without vectors the cells are stored all the same, found by their words, and embedded by
+        // a later `maintain`.
+        let vectors = self.embed_all(&texts).ok();
         let rows: Vec<InsertCell> = cells
             .into_iter()
             .enumerate()
             .map(|(i, new)| {
                 let idempotency_key = new.idempotency_key.clone();
+                let new_id = new.imported;
                 let cell = self.cell_of(new, now);
                 let payload = serde_json::json!({"type": cell.kind, "scope": cell.scope});
                 let event = self.event(EventKind::WriteCell, vec![cell.cell_id], None, payload);
                 InsertCell {
-                    dedup,
+                    // A cell that moves here with its own id is itself, twin or not.
+                    dedup: dedup && new_id.is_none(),
                     event: Some(event),
                     idempotency_key,
                     content_hash: self.content_hash(&cell.content),
@@ -60,10 +64,7 @@ impl Memory {
             })
             .collect();
         let inserted = self.store.insert(&rows)?;
-        if vectors.is_none() {
-            // Once more: upkeep in another process may have looked before the rows were there.
-            self.vectors_are_missing()?;
-        }
+        self.note_write(vectors.is_some())?;
         rows.into_iter()
             .zip(inserted)
             .map(|(row, done)| {
@@ -275,7 +276,8 @@ impl Memory {
         check_validity(cell.valid_from, cell.valid_until)?;
         cell.updated_at = self.clock.now();
         let vector = self
-            .embed_or_later(&[cell.indexed_text()])?
+            .embed_all(&[cell.indexed_text()])
+            .ok()
             .map(|v| self.stored_vector(&v[0]));
         let payload = serde_json::json!({"version": expected_version.saturating_add(1)});
         let event = self.event(EventKind::UpdateCell, vec![cell.cell_id], None, payload);
@@ -285,7 +287,9 @@ impl Memory {
             vector,
             cell,
         };
+        let embedded = change.vector.is_some();
         let updated = self.store.update(&change, &[event])?;
+        self.note_write(embedded)?;
         Ok(updated.cell)
     }
 
@@ -318,7 +322,8 @@ impl Memory {
         let mut cell = self.cell_of(new, now);
         cell.version = old.cell.version + 1;
         let vector = self
-            .embed_or_later(&[cell.indexed_text()])?
+            .embed_all(&[cell.indexed_text()])
+            .ok()
             .map(|v| self.stored_vector(&v[0]));
         let insert = InsertCell {
             dedup: false,
@@ -336,7 +341,11 @@ impl Memory {
             None,
             payload,
         );
-        let done = self.store.supersede(old_id, &insert, now, &[event])?;
+        let seen = Some(old.cell.version);
+        let done = self
+            .store
+            .supersede(old_id, seen, &insert, now, &[event])?;
+        self.note_write(insert.vector.is_some())?;
         Ok(Superseded {
             old_cell: self.store.get(old_id)?.cell,
             new_cell: self.store.get(done.cell_id)?.cell,
@@ -360,7 +369,7 @@ impl Memory {
         }
         let report = self.store.purge(&cells)?;
         // The index file held hashes of the words and the vectors of what is gone.
-        self.live.snapshot(&*self.store, self.embedder.id())?;
+        self.rewrite_index()?;
         self.store.append_events(&[self.event(
             EventKind::PurgeCell,
             report.cells.clone(),

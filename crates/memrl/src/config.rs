@@ -73,7 +73,7 @@ pub struct ExploreSettings {
     pub epsilon: f64,
     /// Share of trajectories whose slates are sampled (Plackett–Luce). 0 turns it off.
     pub sampled_share: f64,
-    /// Temperature of sampled slates.
+    /// Temperature of sampled slates, in [0.001, 1000]; scores lie in [0, 1].
     pub temperature: f64,
     /// Share of trajectories that get no memory at all. 0 turns it off.
     pub none_share: f64,
@@ -88,7 +88,7 @@ impl Default for ExploreSettings {
         Self {
             epsilon: 0.02,
             sampled_share: 0.0,
-            temperature: 1.0,
+            temperature: 0.1,
             none_share: 0.0,
             canary_share: 0.0,
             canary_policy: String::new(),
@@ -340,10 +340,10 @@ fn check(config: &Config) -> Result<()> {
             config.recall.pool
         )));
     }
-    if !(config.explore.temperature.is_finite() && config.explore.temperature > 0.0) {
+    let temperature = config.explore.temperature;
+    if !(0.001..=1000.0).contains(&temperature) {
         return Err(Error::Config(format!(
-            "explore.temperature = {}: must be positive",
-            config.explore.temperature
+            "explore.temperature = {temperature}: must lie in [0.001, 1000]"
         )));
     }
     Ok(())

@@ -113,7 +113,7 @@ impl Memory {
         if repair {
             self.store.maintain()?;
             self.after_bulk_write()?;
-            self.live.snapshot(&*self.store, self.embedder.id())?;
+            self.rewrite_index()?;
         }
         let faults = self.store.integrity()?;
         checks.push(match faults.first() {

@@ -32,9 +32,18 @@ impl Memory {
         if recorded.created {
             reports = self.store.outcomes_of(recorded.decision_id)?;
         }
-        let merged = merge(&reports);
-        let rewards = self.reward(&row, &merged)?;
-        let values = self.credit(&row, &reports, &merged)?;
+        let (merged, rewards, values) = loop {
+            let merged = merge(&reports);
+            let rewards = self.reward(&row, &merged)?;
+            let values = self.credit(&row, &reports, &merged)?;
+            // A report that arrived meanwhile must not be overwritten by what this one knew:
+            // whoever writes last has seen all.
+            let seen = reports.len();
+            reports = self.store.outcomes_of(recorded.decision_id)?;
+            if reports.len() == seen {
+                break (merged, rewards, values);
+            }
+        };
         Ok(FeedbackReport {
             outcome_id: recorded.outcome_id,
             decision_id: recorded.decision_id,

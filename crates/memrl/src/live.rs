@@ -35,6 +35,8 @@ pub(crate) const SPEAKER_SHIFT: u32 = 16;
 pub(crate) struct LiveIndex {
     path: PathBuf,
     model: String,
+    dim: usize,
+    salt: u64,
     counter: TokenCounter,
     index: RwLock<Index>,
 }
@@ -47,23 +49,31 @@ impl LiveIndex {
         dim: usize,
         counter: TokenCounter,
         salt: u64,
+        newest: i64,
     ) -> Result<Self> {
         let path = dir.join("index.bin");
         // Costs of lines depend on the counter, so an index of another counter does not fit.
         let model = format!("{embedder}|{}", counter_name(counter));
-        let index = Index::open(&path)
-            .ok()
-            .filter(|i| i.model() == model && i.dim() == dim && i.salt() == salt);
-        let index = match index {
-            Some(index) => index,
-            None => Index::empty(&model, dim, salt)?,
-        };
-        Ok(Self {
+        let mut live = Self {
             path,
+            index: RwLock::new(Index::empty(&model, dim, salt)?),
             model,
+            dim,
+            salt,
             counter,
-            index: RwLock::new(index),
-        })
+        };
+        // A file from the future is one of a database that was replaced by an older copy.
+        if let Some(index) = live.mapped().filter(|i| i.upto() <= newest) {
+            live.index = RwLock::new(index);
+        }
+        Ok(live)
+    }
+
+    /// The file, if there is one and it fits.
+    fn mapped(&self) -> Option<Index> {
+        Index::open(&self.path)
+            .ok()
+            .filter(|i| i.model() == self.model && i.dim() == self.dim && i.salt() == self.salt)
     }
 
     /// The index, level with every write acknowledged so far by any process.
@@ -118,24 +128,32 @@ impl LiveIndex {
 
     /// Whether enough has changed since the file was written to write it again: often enough that
     /// a cold start is quick, seldom enough that the writing is a small share of the work.
-    pub(crate) fn wants_snapshot(&self) -> bool {
+    pub(crate) fn wants_snapshot(&self, store: &dyn Store) -> Result<bool> {
         let index = self.read();
-        index.delta_len() > 2000.max(index.len() / 32)
+        let behind = usize::try_from(store.change_seq()? - index.upto()).unwrap_or(0);
+        Ok(index.delta_len() + behind > 2000.max(index.len() / 32))
     }
 
-    /// Writes the file and goes on from it. A lock file keeps processes from overwriting a newer
-    /// file with an older one, and a purge from being undone by a writer that was behind.
+    /// Writes the file and goes on from it. Made from the last file and the store, beside the
+    /// index that answers, so that no recall waits for the writing. A lock file keeps processes
+    /// from overwriting a newer file with an older one, and a purge from being undone by a writer
+    /// that was behind.
     pub(crate) fn snapshot(&self, store: &dyn Store, embedder: &str) -> Result<()> {
         let lock_path = self.path.with_extension("lock");
         let lock = private_file(&lock_path).map_err(|e| Error::io(&lock_path, e))?;
         lock.lock().map_err(|e| Error::io(&lock_path, e))?;
-        drop(self.level(store, embedder)?);
-        self.read().write_snapshot(&self.path)?;
-        let fresh = Index::open(&self.path)?;
-        let mut index = self.write();
-        // Changes that arrived while the file was written are replayed from the store.
-        *index = fresh;
-        self.catch_up(&mut index, store, embedder)
+        let newest = store.change_seq()?;
+        let mut next = match self.mapped().filter(|i| i.upto() <= newest) {
+            Some(last) => last,
+            None => Index::empty(&self.model, self.dim, self.salt)?,
+        };
+        self.catch_up(&mut next, store, embedder)?;
+        next.write_snapshot(&self.path)?;
+        let mut fresh = Index::open(&self.path)?;
+        // Changes that arrived while the file was written.
+        self.catch_up(&mut fresh, store, embedder)?;
+        *self.write() = fresh;
+        Ok(())
     }
 
     /// Size of the file, in bytes.
@@ -163,7 +181,7 @@ impl LiveIndex {
 }
 
 /// Opens (or creates) an empty file that only its owner may touch.
-fn private_file(path: &Path) -> std::io::Result<File> {
+pub(crate) fn private_file(path: &Path) -> std::io::Result<File> {
     let mut options = File::options();
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]

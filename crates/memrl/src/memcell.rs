@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::live::scope_pairs;
-use crate::recall::{Asked, Found, MAX_BUDGET, block, suppressed};
+use crate::recall::{Asked, Found, Gathered, MAX_BUDGET, suppressed};
 use crate::{
     BudgetCounts, Cell, CellId, CellStatus, CellType, Clearance, Code, DecisionId, Error,
     EventKind, Memory, Mode, NewCell, Outcome, RecallRequest, Result, RewardValue, Scope,
@@ -204,69 +204,59 @@ impl Memory {
         }
         let policy = by_name(name)?;
         let started = std::time::Instant::now();
-        for _ in 0..4 {
-            let now = self.clock.now();
+        let asked = Asked {
+            query: &request.query,
+            task_type: &request.task_type,
+            scope: &request.scope,
+            trajectory: request.trajectory.as_deref(),
+            budget: request.budget_tokens,
+            k: request.k,
+            explore: request.explore,
+            counts: BudgetCounts::Content,
+        };
+        let made = self.decide(&asked, &*policy, started, &mut |now| {
             let (rows, cells) = self.memcell_candidates(request, now)?;
-            let state = json!({
-                "route": "memcell",
-                "candidate_cells": rows.iter().map(|(r, s, _)| candidate_json(&r.cell, *s)).collect::<Vec<_>>(),
-            });
-            let asked = Asked {
-                query: &request.query,
-                task_type: &request.task_type,
-                scope: &request.scope,
-                trajectory: request.trajectory.as_deref(),
-                budget: request.budget_tokens,
-                k: request.k,
-                explore: request.explore,
-                render: false,
-                counts: BudgetCounts::Content,
-                state,
-            };
+            let candidates: Vec<Value> = rows
+                .iter()
+                .map(|(r, score, _)| candidate_json(&r.cell, *score))
+                .collect();
             let mut found: Vec<Found> = rows
                 .into_iter()
                 .enumerate()
                 .map(|(rank, (row, _, candidate))| found_of(&row, candidate, rank))
                 .collect();
             self.add_values(&mut found, now)?;
-            let Some(mut made) = self.choose(&asked, &*policy, found, cells, now)? else {
-                continue;
-            };
-            let context = block(&made.choice, &made.shown);
-            made.decision.context = Some(context);
-            made.decision.latency_us =
-                u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-            self.log(&made)?;
-            let d = &made.decision;
-            let selected_cells = made
-                .choice
-                .slate
-                .iter()
-                .zip(&made.shown)
-                .map(|(&i, row)| MemcellSelected {
-                    cell_id: row.cell.cell_id,
-                    mode: d.items[i].mode,
-                    score: d.items[i].score,
-                    reason: d.items[i].reason.clone(),
-                    content: row.cell.content.clone(),
-                })
-                .collect();
-            return Ok(MemcellDecision {
-                query_id: d.query_id,
-                selected_cells,
-                suppressed_cells: suppressed(&d.items, &made.choice),
-                policy: policy_json(&d.policy),
-                transition_id: d.decision_id,
-                context: d.context.clone().unwrap_or_default(),
-                propensity: d.propensity.log_joint.exp(),
-                constraints_exceed_budget: made.choice.constraints_exceed_budget(),
-            });
-        }
-        Err(Error::invalid(
-            Code::Busy,
-            "query",
-            "the cells it finds change faster than it can read",
-        ))
+            let state = json!({"route": "memcell", "candidate_cells": candidates});
+            Ok(Gathered {
+                found,
+                cells,
+                state,
+            })
+        })?;
+        let d = &made.decision;
+        let selected_cells = made
+            .choice
+            .slate
+            .iter()
+            .zip(&made.shown)
+            .map(|(&i, row)| MemcellSelected {
+                cell_id: row.cell.cell_id,
+                mode: d.items[i].mode,
+                score: d.items[i].score,
+                reason: d.items[i].reason.clone(),
+                content: row.cell.content.clone(),
+            })
+            .collect();
+        Ok(MemcellDecision {
+            query_id: d.query_id,
+            selected_cells,
+            suppressed_cells: suppressed(&d.items, &made.choice),
+            policy: policy_json(&d.policy),
+            transition_id: d.decision_id,
+            context: d.context.clone().unwrap_or_default(),
+            propensity: d.propensity.log_joint.exp(),
+            constraints_exceed_budget: made.choice.constraints_exceed_budget(),
+        })
     }
 
     /// The best k by memcell-rl's score that the hard rules admit, and the masked ones among them.

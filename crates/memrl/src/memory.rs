@@ -1,5 +1,6 @@
 //! The engine object: what it is made of and how it is opened.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,14 +11,16 @@ use memrl_store::{SqliteStore, Store, StoreError, Vector};
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 
-use crate::live::LiveIndex;
+use crate::live::{LiveIndex, private_file};
 use crate::{
     CellId, Clock, Code, Config, DecisionId, Error, Event, EventId, EventKind, Result, SystemClock,
     config,
 };
 
-/// Key of the store's meta value that names the embedder of which no vector is missing. Another
-/// embedder's process overwrites it, and so does a write that could not be embedded.
+/// Key of the store's meta value that is `1` from a purge until the index file was rewritten.
+const INDEX_STALE: &str = "index_stale";
+/// Key of the store's meta value that names the embedder of which no vector is missing; empty
+/// when somebody has to look.
 const VECTORS_COMPLETE: &str = "vectors_complete";
 
 /// How an engine is opened. [`Options::new`] gives what [`Memory::open`] uses.
@@ -28,7 +31,9 @@ pub struct Options {
     pub config: Option<Config>,
     /// Where time comes from.
     pub clock: Arc<dyn Clock>,
-    /// Seed of everything random; `None` takes one from the operating system.
+    /// Seed of everything random, ids and keys included; `None` takes one from the operating system.
+    /// For tests, simulations and replays that start from an empty directory: on an existing one
+    /// the same seed gives the same ids again, and those are refused.
     pub seed: Option<u64>,
     /// The embedder; `None` takes the configured one.
     pub embedder: Option<Box<dyn Embedder>>,
@@ -59,6 +64,8 @@ pub struct Memory {
     pub(crate) salt: u64,
     pub(crate) specs: Vec<RewardSpec>,
     hash_key: [u8; 32],
+    /// Held while the memory is open: a restore must not pull the file from under it.
+    _presence: File,
     rng: Mutex<ChaCha12Rng>,
 }
 
@@ -104,12 +111,16 @@ impl Memory {
         let (salt, key) = secret.split_at(8);
         let salt = u64::from_le_bytes(salt.try_into().unwrap_or_default());
         let hash_key = key.try_into().unwrap_or_default();
+        let presence = presence(&dir, false)?;
+        let index_salt = index_salt(&hash_key);
+        let newest = store.change_seq()?;
         let live = LiveIndex::open(
             &dir,
             embedder.id(),
             embedder.dim(),
             config.token_counter,
-            salt,
+            index_salt,
+            newest,
         )?;
         let mut specs = vec![
             RewardSpec::built_in("memcell_v1")?,
@@ -128,6 +139,7 @@ impl Memory {
             salt,
             specs,
             hash_key,
+            _presence: presence,
             rng: Mutex::new(rng),
         })
     }
@@ -152,13 +164,24 @@ impl Memory {
     /// server calls it in the background, a command at its end.
     pub fn maintain(&self) -> Result<()> {
         self.store.maintain()?;
-        if self.vectors_may_be_missing()? && self.embed_missing(256)? == 0 {
-            let complete = self.embedder.id().as_bytes();
-            self.store.set_meta(VECTORS_COMPLETE, complete)?;
+        let stale = self.store.meta(INDEX_STALE)?.is_some_and(|v| v == b"1");
+        if stale || self.live.wants_snapshot(&*self.store)? {
+            self.rewrite_index()?;
+        } else {
+            drop(self.live.level(&*self.store, self.embedder.id())?);
         }
-        drop(self.live.level(&*self.store, self.embedder.id())?);
-        if self.live.wants_snapshot() {
-            self.live.snapshot(&*self.store, self.embedder.id())?;
+        if self.vectors_may_be_missing()? {
+            self.embed_missing(256)?;
+            self.note_completeness()?;
+        }
+        Ok(())
+    }
+
+    /// Writes the index file anew; then nothing of a purged cell is left in it.
+    pub(crate) fn rewrite_index(&self) -> Result<()> {
+        self.live.snapshot(&*self.store, self.embedder.id())?;
+        if self.store.meta(INDEX_STALE)?.is_some_and(|v| v == b"1") {
+            self.store.set_meta(INDEX_STALE, b"0")?;
         }
         Ok(())
     }
@@ -167,6 +190,7 @@ impl Memory {
     pub(crate) fn after_bulk_write(&self) -> Result<()> {
         if self.vectors_may_be_missing()? {
             while self.embed_missing(1024)? > 0 {}
+            self.note_completeness()?;
         }
         self.maintain()
     }
@@ -177,18 +201,29 @@ impl Memory {
         Ok(complete.as_deref() != Some(self.embedder.id().as_bytes()))
     }
 
-    /// Embeds texts that are about to be stored. When the embedder fails they are stored without
-    /// vectors, found by their words, and embedded by a later [`Self::maintain`].
-    pub(crate) fn embed_or_later(&self, texts: &[String]) -> Result<Option<Vec<Vec<f32>>>> {
-        if let Ok(vectors) = self.embed_all(texts) {
-            return Ok(Some(vectors));
+    /// Remembers that no vector is missing, if that is so. Asked again afterwards: a cell may have
+    /// been written between the question and the note.
+    fn note_completeness(&self) -> Result<()> {
+        let missing = || self.store.vectors_missing(self.embedder.id(), 0, 1);
+        if missing()?.is_empty() {
+            self.store
+                .set_meta(VECTORS_COMPLETE, self.embedder.id().as_bytes())?;
+            if !missing()?.is_empty() {
+                self.store.set_meta(VECTORS_COMPLETE, b"")?;
+            }
         }
-        self.vectors_are_missing()?;
-        Ok(None)
+        Ok(())
     }
 
-    pub(crate) fn vectors_are_missing(&self) -> Result<()> {
-        Ok(self.store.set_meta(VECTORS_COMPLETE, b"")?)
+    /// After a write: unless it brought the vector of the very embedder that is noted as complete,
+    /// somebody has to look.
+    pub(crate) fn note_write(&self, with_vectors: bool) -> Result<()> {
+        let noted = self.store.meta(VECTORS_COMPLETE)?.unwrap_or_default();
+        let kept = with_vectors && noted == self.embedder.id().as_bytes();
+        if !kept && !noted.is_empty() {
+            self.store.set_meta(VECTORS_COMPLETE, b"")?;
+        }
+        Ok(())
     }
 
     /// Embeds up to `limit` cells that have no vector of this embedder; how many it did.
@@ -295,6 +330,28 @@ fn read_spec(dir: &Path, name: &str) -> Result<RewardSpec> {
     };
     let text = std::fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
     Ok(RewardSpec::parse(&text)?)
+}
+
+/// The lock that open memories share and a restore has alone; `Busy` when it cannot be had.
+pub(crate) fn presence(dir: &Path, alone: bool) -> Result<File> {
+    let path = dir.join("open.lock");
+    let file = private_file(&path).map_err(|e| Error::io(&path, e))?;
+    let locked = if alone {
+        file.try_lock()
+    } else {
+        file.try_lock_shared()
+    };
+    match locked {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(StoreError::Busy.into()),
+        Err(std::fs::TryLockError::Error(e)) => Err(Error::io(&path, e)),
+    }
+}
+
+/// The key of the words in the index file; not the salt of the coins, which is logged.
+fn index_salt(key: &[u8; 32]) -> u64 {
+    let derived = blake3::derive_key("memrl 2026 words of the search index", key);
+    u64::from_le_bytes(derived.first_chunk().copied().unwrap_or_default())
 }
 
 fn os_random() -> Result<[u8; 32]> {

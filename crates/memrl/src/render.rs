@@ -62,16 +62,37 @@ pub fn line(l: &Line<'_>) -> String {
 
 /// Text of the user's or the agent's own: indented, and unable to close the block.
 fn plain(text: &str) -> String {
-    text.trim_end()
-        .replace('\n', "\n  ")
-        .replace("</memory", "<\\/memory")
+    let mut out = String::with_capacity(text.len());
+    for c in text.trim_end().chars() {
+        match c {
+            // Everything that may begin a new line somewhere.
+            '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
+                out.push_str("\n  ");
+            }
+            c => out.push(c),
+        }
+    }
+    defused(&out)
+}
+
+/// Makes closing tags of the block harmless, however they are written.
+fn defused(text: &str) -> String {
+    const TAG: &str = "</memory";
+    let lower = text.to_ascii_lowercase();
+    let mut out = String::with_capacity(text.len());
+    let mut from = 0;
+    while let Some(at) = lower[from..].find(TAG) {
+        out.push_str(&text[from..from + at]);
+        out.push_str("<\\/");
+        from += at + 2;
+    }
+    out.push_str(&text[from..]);
+    out
 }
 
 /// Text of others: one JSON string, which no content can break out of.
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text)
-        .to_string()
-        .replace("</memory", "<\\/memory")
+    defused(&serde_json::Value::from(text).to_string())
 }
 
 /// Upper bound of what a line adds to the tokens of a block.

@@ -157,9 +157,12 @@ impl Memory {
         }
         // A cell that kept its id is itself, even when it was changed here since.
         let mut fresh = Vec::with_capacity(batch.len());
+        let mut ids = std::collections::HashSet::new();
         for cell in batch {
             match cell.imported {
-                Some((id, _)) if self.store.find(id)?.is_some() => report.duplicates += 1,
+                Some((id, _)) if !ids.insert(id) || self.store.find(id)?.is_some() => {
+                    report.duplicates += 1;
+                }
                 _ => fresh.push(cell),
             }
         }

@@ -60,9 +60,7 @@ impl Memory {
                 text: &request.query,
                 vector,
                 levels: &levels,
-                pool: usize::try_from(k)
-                    .unwrap_or(1000)
-                    .min(self.config.recall.pool as usize),
+                pool: usize::try_from(k).unwrap_or(1000).min(1000),
                 judge: &judge,
                 hints: &[&speaks, &tells, &then],
                 params: Params::default(),
@@ -70,7 +68,7 @@ impl Memory {
             let critical = critical_cells(&index, &request.query, &levels, &judge);
             (hits, critical, index.len() as u64)
         };
-        let mut found = of_hits(&hits, &named, request.budget_counts, now);
+        let mut found = of_hits(&hits, levels.len(), &named, request.budget_counts, now);
         let known: HashSet<i64> = found.iter().map(|f| f.seq).collect();
         for (attrs, level) in critical {
             if !known.contains(&attrs.seq) {
@@ -192,10 +190,18 @@ fn scope_level(level: usize, levels: usize) -> ScopeLevel {
 }
 
 /// Candidates of search hits, in their order, with scores scaled over the answer.
-fn of_hits(hits: &[Hit], named: &Named, counts: BudgetCounts, now: Timestamp) -> Vec<Found> {
-    let fused = Range::of(hits.iter().map(|h| h.fused));
-    let bm25 = Range::of(hits.iter().map(|h| h.bm25));
-    let window = Range::of(hits.iter().map(|h| h.bm25_window));
+fn of_hits(
+    hits: &[Hit],
+    levels: usize,
+    named: &Named,
+    counts: BudgetCounts,
+    now: Timestamp,
+) -> Vec<Found> {
+    // A masked cell changes nobody's score.
+    let admitted = || hits.iter().filter(|h| h.mask.is_none());
+    let fused = Range::of(admitted().map(|h| h.fused));
+    let bm25 = Range::of(admitted().map(|h| h.bm25));
+    let window = Range::of(admitted().map(|h| h.bm25_window));
     let mut best: HashMap<u64, f64> = HashMap::new();
     for h in hits.iter().filter(|h| h.attrs.source != 0) {
         let score = fused.scale(h.fused);
@@ -203,11 +209,6 @@ fn of_hits(hits: &[Hit], named: &Named, counts: BudgetCounts, now: Timestamp) ->
             .and_modify(|b| *b = b.max(score))
             .or_insert(score);
     }
-    let levels = hits
-        .iter()
-        .map(|h| usize::from(h.level) + 1)
-        .max()
-        .unwrap_or(1);
     hits.iter()
         .map(|h| {
             let mut c = candidate_of(&h.attrs, counts, now);
@@ -283,7 +284,7 @@ impl Range {
 
     fn scale(&self, value: f32) -> f64 {
         if self.span > 0.0 {
-            f64::from((value - self.low) / self.span)
+            f64::from((value - self.low) / self.span).clamp(0.0, 1.0)
         } else {
             1.0
         }

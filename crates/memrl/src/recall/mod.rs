@@ -13,13 +13,15 @@ use memrl_learn::{Candidate, Choice, Context, ExploreConfig, RecallPolicy};
 use memrl_store::{CellRow, NewDecision};
 
 pub(crate) use self::candidates::Found;
-use crate::live::{line_of, rule_input};
+use crate::live::line_of;
 use crate::{
-    BudgetCounts, Cell, CellId, Clearance, Code, Decision, DecisionPoint, Error, EventKind, Item,
-    Memory, Mode, Recall, RecallRequest, Recalled, Result, Scope, ScopeError, Suppressed,
-    Timestamp, render,
+    BudgetCounts, Cell, CellId, Clearance, Code, Decision, DecisionId, DecisionPoint, Error,
+    EventKind, Item, Memory, Mode, Recall, RecallRequest, Recalled, Result, Scope, ScopeError,
+    Suppressed, Timestamp, render,
 };
 
+/// How often a decision is made again because the memory changed under it.
+const MAX_TRIES: usize = 4;
 /// Largest token budget: far above any context window, far below any overflow.
 pub(crate) const MAX_BUDGET: u64 = 1_000_000_000;
 
@@ -32,9 +34,21 @@ pub(crate) struct Asked<'a> {
     pub(crate) budget: u64,
     pub(crate) k: u64,
     pub(crate) explore: bool,
-    pub(crate) render: bool,
     pub(crate) counts: BudgetCounts,
+}
+
+/// The candidates of a decision, and what else it is based on.
+pub(crate) struct Gathered {
+    pub(crate) found: Vec<Found>,
+    pub(crate) cells: u64,
     pub(crate) state: serde_json::Value,
+}
+
+/// What is random about a decision, fixed before anything is looked at.
+struct Coins {
+    decision_id: DecisionId,
+    query_id: DecisionId,
+    seed: u64,
 }
 
 /// A decision that was made, with the rows that it shows; not logged yet.
@@ -87,25 +101,56 @@ impl Memory {
             budget,
             k: request.limit.unwrap_or(u64::from(self.config.recall.pool)),
             explore: request.explore,
-            render: true,
             counts: request.budget_counts,
-            state: serde_json::json!({
-                "embedder": if vector.is_some() { self.live.model() } else { "words only" },
-                "clearance": self.clearance(request).0,
-                "budget_counts": request.budget_counts,
-                "widen": request.widen,
-                "all_scopes": request.all_scopes,
-                "already_in_context": masked.len(),
-            }),
         };
-        // A cell may be changed by another process between the search and the reading of its
-        // text; then the whole decision is made again on the new state.
-        for _ in 0..4 {
-            let now = self.clock.now();
+        let state = serde_json::json!({
+            "embedder": if vector.is_some() { self.live.model() } else { "words only" },
+            "clearance": self.clearance(request).0,
+            "budget_counts": request.budget_counts,
+            "widen": request.widen,
+            "all_scopes": request.all_scopes,
+            "already_in_context": masked.len(),
+        });
+        let made = self.decide(&asked, &*policy, started, &mut |now| {
             let (found, cells) =
                 self.candidates(request, vector.as_deref(), &masked, now, asked.k)?;
-            if let Some(made) = self.choose(&asked, &*policy, found, cells, now)? {
-                return self.answer(made, warnings, started);
+            Ok(Gathered {
+                found,
+                cells,
+                state: state.clone(),
+            })
+        })?;
+        Ok(answer(made, warnings))
+    }
+
+    /// Decides and logs. When a candidate changes while the decision is made, it is made again on
+    /// the new state with the same coins: whether it is made again must not depend on what was
+    /// drawn, or the logged probabilities would not be those of what happens.
+    pub(crate) fn decide(
+        &self,
+        asked: &Asked<'_>,
+        policy: &dyn RecallPolicy,
+        started: std::time::Instant,
+        gather: &mut dyn FnMut(Timestamp) -> Result<Gathered>,
+    ) -> Result<Made> {
+        let coins = Coins {
+            decision_id: self.new_decision_id(),
+            query_id: self.new_decision_id(),
+            seed: u64::from_le_bytes(self.random()),
+        };
+        for _ in 0..MAX_TRIES {
+            let now = self.clock.now();
+            let gathered = gather(now)?;
+            let Some(mut made) = self.choose(asked, policy, gathered, &coins, now)? else {
+                continue;
+            };
+            made.decision.latency_us =
+                u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+            match self.log(&made) {
+                Ok(()) => return Ok(made),
+                // A cell that it shows was changed, or purged, at the last moment.
+                Err(e) if e.code() == Code::Conflict => {}
+                Err(e) => return Err(e),
             }
         }
         Err(Error::invalid(
@@ -148,30 +193,37 @@ impl Memory {
             .unwrap_or(Clearance(self.config.recall.clearance))
     }
 
-    /// Policy, budget, randomisation; `None` when a chosen cell is no longer what it was.
-    pub(crate) fn choose(
+    /// Policy, budget, randomisation; `None` when a candidate is no longer what it was.
+    fn choose(
         &self,
         asked: &Asked<'_>,
         policy: &dyn RecallPolicy,
-        found: Vec<Found>,
-        cells: u64,
+        gathered: Gathered,
+        coins: &Coins,
         now: Timestamp,
     ) -> Result<Option<Made>> {
+        let Gathered {
+            found,
+            cells,
+            state,
+        } = gathered;
         let (seqs, versions, candidates) = split(found);
+        let canary = self.canary(asked.explore)?;
         let mut ctx = Context::with_budget(asked.budget);
         ctx.query_tokens = self.config.token_counter.count(asked.query);
         ctx.memory_cells = cells;
         if asked.counts == BudgetCounts::Rendered {
-            // Headings are paid for once; which ones are needed follows from the modes.
-            let modes = policy.order(&ctx, &candidates).into_iter().map(|s| s.mode);
+            // Headings are paid for once; which ones may be needed follows from the modes. The
+            // same for every arm, so that the budget does not tell them apart.
+            let policies = std::iter::once(policy).chain(canary.as_deref());
+            let modes = policies
+                .flat_map(|p| p.order(&ctx, &candidates))
+                .map(|s| s.mode);
             let overhead = render::overhead(self.config.token_counter, modes);
             ctx.overhead_tokens = u64::from(overhead);
         }
-        let decision_id = self.new_decision_id();
-        let own_trajectory = decision_id.to_string();
+        let own_trajectory = coins.decision_id.to_string();
         let trajectory = asked.trajectory.unwrap_or(&own_trajectory);
-        let seed = u64::from_le_bytes(self.random());
-        let canary = self.canary(asked.explore)?;
         let choice = memrl_learn::decide(
             &ctx,
             &candidates,
@@ -181,29 +233,25 @@ impl Memory {
             },
             &self.explore_config(asked.explore),
             trajectory,
-            seed,
+            coins.seed,
         )?;
         let shown = self
             .store
             .rows(&choice.slate.iter().map(|&i| seqs[i]).collect::<Vec<_>>())?;
-        let unchanged = shown.len() == choice.slate.len()
-            && choice.slate.iter().zip(&shown).all(|(&i, row)| {
-                versions[i] == row.cell.version && rule_input(&row.cell).mask(now).is_none()
-            });
-        if !unchanged {
+        if shown.len() != choice.slate.len() || self.changed(&seqs, &versions)? {
             return Ok(None);
         }
         let items = items_of(&ctx, &candidates, &choice, &versions);
-        let context = asked.render.then(|| block(&choice, &shown));
-        let state = state_of(asked, &ctx);
-        let tokens_used = match (&context, asked.counts) {
-            (Some(text), BudgetCounts::Rendered) if text.is_empty() => 0,
-            (Some(text), BudgetCounts::Rendered) => self.config.token_counter.count(text),
-            _ => u32::try_from(choice.tokens_used).unwrap_or(u32::MAX),
+        let context = block(&choice, &shown);
+        let state = with_sizes(state, &ctx);
+        let tokens_used = match asked.counts {
+            BudgetCounts::Rendered if context.is_empty() => 0,
+            BudgetCounts::Rendered => self.config.token_counter.count(&context),
+            BudgetCounts::Content => u32::try_from(choice.tokens_used).unwrap_or(u32::MAX),
         };
         let decision = Decision {
-            decision_id,
-            query_id: self.new_decision_id(),
+            decision_id: coins.decision_id,
+            query_id: coins.query_id,
             point: DecisionPoint::Recall,
             trajectory_id: trajectory.to_owned(),
             step: 0,
@@ -223,7 +271,7 @@ impl Memory {
             state,
             tokens_used,
             latency_us: 0,
-            context,
+            context: Some(context),
         };
         Ok(Some(Made {
             decision,
@@ -233,8 +281,18 @@ impl Memory {
         }))
     }
 
+    /// Whether a candidate has another version now than the decision was made on.
+    fn changed(&self, seqs: &[i64], versions: &[u32]) -> Result<bool> {
+        let index = self.live.level(&*self.store, self.embedder.id())?;
+        let now = |seq: &i64| index.attrs(*seq).map(|a| a.version);
+        Ok(seqs
+            .iter()
+            .zip(versions)
+            .any(|(seq, version)| now(seq) != Some(*version)))
+    }
+
     /// Writes a decision and its event to the log.
-    pub(crate) fn log(&self, made: &Made) -> Result<()> {
+    fn log(&self, made: &Made) -> Result<()> {
         let d = &made.decision;
         let selected = made.shown.len();
         let payload = serde_json::json!({
@@ -256,56 +314,6 @@ impl Memory {
         };
         self.store.append_decision(&new, &[event])?;
         Ok(())
-    }
-
-    fn answer(
-        &self,
-        mut made: Made,
-        warnings: Vec<String>,
-        started: std::time::Instant,
-    ) -> Result<Recall> {
-        made.decision.latency_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.log(&made)?;
-        let Made {
-            decision: d,
-            choice,
-            shown,
-            ..
-        } = made;
-        let suppressed = suppressed(&d.items, &choice);
-        let selected = choice
-            .slate
-            .iter()
-            .zip(shown)
-            .map(|(&i, row)| Recalled {
-                cell: row.cell,
-                mode: d.items[i].mode,
-                score: d.items[i].score,
-                reason: d.items[i].reason.clone(),
-                p_include: d.items[i].p_include,
-            })
-            .collect();
-        Ok(Recall {
-            decision_id: d.decision_id,
-            trajectory_id: d.trajectory_id,
-            policy: d.policy,
-            arm: d.arm,
-            explore_mode: d.explore_mode,
-            propensity: d.propensity.log_joint.exp(),
-            selected,
-            suppressed,
-            context: d.context.unwrap_or_default(),
-            tokens_used: d.tokens_used,
-            budget_tokens: d.budget_tokens,
-            constraints_exceed_budget: choice.constraints_exceed_budget(),
-            left_out: choice
-                .constraints_left_out
-                .iter()
-                .map(|&i| d.items[i].cell_id)
-                .collect(),
-            warnings,
-            latency_us: d.latency_us,
-        })
     }
 
     /// The randomisation in force; off when the caller asks for none.
@@ -334,6 +342,50 @@ impl Memory {
             return Ok(None);
         }
         Ok(Some(by_name(&e.canary_policy)?))
+    }
+}
+
+/// What the caller gets of a logged decision.
+fn answer(made: Made, warnings: Vec<String>) -> Recall {
+    let Made {
+        decision: d,
+        choice,
+        shown,
+        ..
+    } = made;
+    let suppressed = suppressed(&d.items, &choice);
+    let selected = choice
+        .slate
+        .iter()
+        .zip(shown)
+        .map(|(&i, row)| Recalled {
+            cell: row.cell,
+            mode: d.items[i].mode,
+            score: d.items[i].score,
+            reason: d.items[i].reason.clone(),
+            p_include: d.items[i].p_include,
+        })
+        .collect();
+    Recall {
+        decision_id: d.decision_id,
+        trajectory_id: d.trajectory_id,
+        policy: d.policy,
+        arm: d.arm,
+        explore_mode: d.explore_mode,
+        propensity: d.propensity.log_joint.exp(),
+        selected,
+        suppressed,
+        context: d.context.unwrap_or_default(),
+        tokens_used: d.tokens_used,
+        budget_tokens: d.budget_tokens,
+        constraints_exceed_budget: choice.constraints_exceed_budget(),
+        left_out: choice
+            .constraints_left_out
+            .iter()
+            .map(|&i| d.items[i].cell_id)
+            .collect(),
+        warnings,
+        latency_us: d.latency_us,
     }
 }
 
@@ -371,8 +423,7 @@ fn items_of(
 }
 
 /// What the decision used besides the candidates.
-fn state_of(asked: &Asked<'_>, ctx: &Context) -> serde_json::Value {
-    let mut state = asked.state.clone();
+fn with_sizes(mut state: serde_json::Value, ctx: &Context) -> serde_json::Value {
     if let Some(map) = state.as_object_mut() {
         map.insert("memory_cells".into(), ctx.memory_cells.into());
         map.insert("overhead_tokens".into(), ctx.overhead_tokens.into());

@@ -363,3 +363,61 @@ fn without_an_embedder_memory_works_by_words_and_catches_up_later() {
     memory.maintain().unwrap();
     assert_eq!(vectors(&memory), memrl::Health::Ok);
 }
+
+#[test]
+fn twins_that_move_here_with_their_own_ids_stay_two() {
+    let b = bed();
+    let file = b.dir.path().join("twins.jsonl");
+    let line = |id: &str| {
+        format!(r#"{{"cell_id":"{id}","type":"fact","scope":{{"user":"ann"}},"content":"Yes!"}}"#)
+    };
+    let one = "7a2f2b0e-9a4e-4b7e-8f7c-2f5d6f0f9c11";
+    let two = "8b2f2b0e-9a4e-4b7e-8f7c-2f5d6f0f9c12";
+    std::fs::write(&file, [line(one), line(two), line(one)].join("\n")).unwrap();
+    let r = b
+        .memory
+        .import(&file, None, &Scope::default(), false, &mut |_| {})
+        .unwrap();
+    assert_eq!((r.created, r.duplicates, r.rejected), (2, 1, 0));
+}
+
+#[test]
+fn a_restore_waits_for_nobody_and_disturbs_nobody() {
+    let b = bed();
+    b.memory.write(fact("Ann lives in Lisbon.")).unwrap();
+    let file = b.dir.path().join("copy.db");
+    b.memory.backup(&file).unwrap();
+    let err = memrl::restore(&file, b.dir.path(), true).unwrap_err();
+    assert_eq!(err.code(), Code::Busy);
+    assert_eq!(
+        b.memory
+            .recall(&ask("where does Ann live?"))
+            .unwrap()
+            .selected
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn a_purge_leaves_no_vector_in_the_index_file() {
+    let b = bed();
+    let doomed = b
+        .memory
+        .write(fact("The zanzibarium quokkas sleepwalked."))
+        .unwrap()
+        .cell;
+    b.memory
+        .write(fact("The office has a coffee machine."))
+        .unwrap();
+    b.memory.doctor(true).unwrap();
+    let before = std::fs::read(b.dir.path().join("index.bin")).unwrap();
+    let id = *doomed.cell_id.bytes();
+    assert!(
+        before.windows(16).any(|w| w == id),
+        "the cell is in the file at first"
+    );
+    b.memory.purge(&[&doomed.cell_id.to_string()]).unwrap();
+    let after = std::fs::read(b.dir.path().join("index.bin")).unwrap();
+    assert!(!after.windows(16).any(|w| w == id));
+}

@@ -338,3 +338,27 @@ print('ok')
         String::from_utf8_lossy(&out.stderr)
     );
 }
+
+#[test]
+fn concurrent_reports_all_count() {
+    let b = bed();
+    let id = decided(&b).decision_id;
+    std::thread::scope(|s| {
+        for i in 0..8 {
+            let memory = &b.memory;
+            s.spawn(move || {
+                let outcome = Outcome {
+                    tokens_used: Some(100),
+                    success: (i == 0).then_some(1.0),
+                    metrics: [(format!("m{i}"), 1.0)].into_iter().collect(),
+                    ..Outcome::default()
+                };
+                memory.feedback(id, &outcome).unwrap();
+            });
+        }
+    });
+    let why = b.memory.why(&id.to_string()).unwrap();
+    assert_eq!(why.outcome.unwrap().outcome.tokens_used, Some(800));
+    let stored = why.rewards.iter().find(|r| r.spec == "memcell_v1").unwrap();
+    assert!((stored.value - 0.92).abs() < 1e-12, "{}", stored.value);
+}

@@ -214,7 +214,7 @@ fn wrong_answers_are_errors_and_never_vectors() {
     says(two(good.clone(), item(7, json!([1, 2]))), "wrong");
     says(two(good.clone(), item(1, json!([1, 2, 3]))), "3 dimensions");
     says(two(good.clone(), item(1, json!([]))), "0 dimensions");
-    says(two(good.clone(), item(1, json!([1e300, 2]))), "not finite");
+    says(two(good.clone(), item(1, json!([1e300, 2]))), "out of range");
     says(two(good, item(1, json!(["a", 2]))), "not embeddings");
     says(json!({"vectors": []}), "not embeddings");
 }
