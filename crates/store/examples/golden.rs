@@ -34,7 +34,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             &[],
         )?;
     }
-    store.supersede(cell_id(1), &insert(cell(5, "Ann drinks coffee")), NOW, &[])?;
+    store.supersede(
+        cell_id(1),
+        None,
+        &insert(cell(5, "Ann drinks coffee")),
+        NOW,
+        &[],
+    )?;
     store.forget(cell_id(3), NOW, &[])?;
     store.purge(&[cell_id(4)])?;
     store.touch(&[done[0].seq], NOW)?;

@@ -26,8 +26,9 @@ pub struct Vector {
 pub struct InsertCell {
     /// The cell, complete. `access_count` and `last_retrieved_at` are stored as given.
     pub cell: Cell,
-    /// Whether a live cell of the same canonical scope, type and content hash is returned
-    /// instead of inserting a second one.
+    /// Whether an active cell that says the same is returned instead of inserting a second one:
+    /// same content hash, type, canonical scope, sensitivity, speaker, `valid_from` and
+    /// `valid_until`, and neither of the two contradicted.
     pub dedup: bool,
     /// A key of the writer's: a second insert with the same key and content returns the first
     /// cell; with other content (hash, type or scope) it is refused.

@@ -57,9 +57,15 @@ pub trait Store: Send + Sync {
     /// one wins, the others get [`StoreError::AlreadySuperseded`]. The new cell's `supersedes`
     /// gains the old id; never deduplicated, but a repeated idempotency key returns the first
     /// successor.
+    ///
+    /// With an `expected_version`, an old cell that has another one by now is
+    /// [`StoreError::Conflict`]: what the successor took over from it (a quarantine, a
+    /// sensitivity) may no longer hold. Asked last: a superseded cell is always
+    /// [`StoreError::AlreadySuperseded`], a deleted one [`StoreError::NotLive`].
     fn supersede(
         &self,
         old: CellId,
+        expected_version: Option<u32>,
         new: &InsertCell,
         now: Timestamp,
         events: &[Event],

@@ -1,15 +1,19 @@
 //! Writing and reading cells.
 
-use memrl_types::{CellStatus, CellType, Scope, Sensitivity, SourcePosition, Timestamp};
+use memrl_types::{CellStatus, CellType, EventKind, Scope, Sensitivity, SourcePosition, Timestamp};
 
 use super::Check;
-use super::fixtures::{NOW, cell, cell_id, full_cell, hash, insert, vector};
-use crate::{CellFilter, Cursor, InsertCell, Order, Store, StoreError, UpdateCell};
+use super::fixtures::{NOW, cell, cell_id, event, full_cell, hash, insert, vector};
+use crate::{CellFilter, Cursor, EventFilter, InsertCell, Order, Store, StoreError, UpdateCell};
 
 pub(super) const CHECKS: &[Check] = &[
     ("what_is_written_is_read", what_is_written_is_read),
     ("a_batch_is_all_or_nothing", a_batch_is_all_or_nothing),
     ("equal_content_is_stored_once", equal_content_is_stored_once),
+    (
+        "equal_content_with_another_meaning_is_stored_again",
+        equal_content_with_another_meaning_is_stored_again,
+    ),
     (
         "a_repeated_write_is_the_first_write",
         a_repeated_write_is_the_first_write,
@@ -33,6 +37,10 @@ pub(super) const CHECKS: &[Check] = &[
     ("an_update_keeps_what_was", an_update_keeps_what_was),
     ("a_stale_update_is_refused", a_stale_update_is_refused),
     ("a_successor_takes_over_once", a_successor_takes_over_once),
+    (
+        "a_successor_of_what_changed_meanwhile_is_refused",
+        a_successor_of_what_changed_meanwhile_is_refused,
+    ),
     (
         "statuses_change_only_where_allowed",
         statuses_change_only_where_allowed,
@@ -118,18 +126,59 @@ fn equal_content_is_stored_once(store: &dyn Store) {
     // A forgotten or superseded cell is no twin.
     store.forget(cell_id(1), NOW, &[]).unwrap();
     store
-        .supersede(cell_id(5), &insert(cell(6, "coffee")), NOW, &[])
+        .supersede(cell_id(5), None, &insert(cell(6, "coffee")), NOW, &[])
         .unwrap();
     let again = store.insert(&[dedup(7, CellType::Fact, ann())]).unwrap();
     assert!(again[0].created);
-    // A quarantined one is.
-    store
-        .set_status(cell_id(7), CellStatus::Quarantined, NOW, &[])
-        .unwrap();
-    assert_eq!(
-        store.insert(&[dedup(8, CellType::Fact, ann())]).unwrap()[0].cell_id,
-        cell_id(7)
-    );
+    // Nor is one in doubt.
+    for (n, doubt) in [
+        (8, CellStatus::Quarantined),
+        (9, CellStatus::Contradicted),
+        (10, CellStatus::Expired),
+    ] {
+        store.set_status(cell_id(n - 1), doubt, NOW, &[]).unwrap();
+        let again = store.insert(&[dedup(n, CellType::Fact, ann())]).unwrap();
+        assert!(again[0].created, "{doubt}");
+    }
+    let again = store.insert(&[dedup(11, CellType::Fact, ann())]).unwrap();
+    assert_eq!((again[0].cell_id, again[0].created), (cell_id(10), false));
+}
+
+fn equal_content_with_another_meaning_is_stored_again(store: &dyn Store) {
+    let plain = cell(1, "tea");
+    let said = |n, change: fn(&mut memrl_types::Cell)| {
+        let mut cell = cell(n, "tea");
+        change(&mut cell);
+        InsertCell {
+            dedup: true,
+            ..insert(cell)
+        }
+    };
+    let changes: [fn(&mut memrl_types::Cell); 7] = [
+        |c| c.sensitivity = Sensitivity::Restricted,
+        |c| c.valid_from = Some(Timestamp(5)),
+        |c| c.valid_until = Some(Timestamp(5)),
+        |c| c.valid_until = Some(Timestamp(6)),
+        |c| c.speaker = Some("Ann".into()),
+        |c| c.speaker = Some("ann".into()),
+        |c| c.contradicted_by = vec![cell_id(99).to_string()],
+    ];
+    store.insert(&[insert(plain)]).unwrap();
+    for (n, change) in (2..).zip(changes) {
+        let new = store.insert(&[said(n, change)]).unwrap()[0];
+        assert_eq!((new.cell_id, new.created), (cell_id(n), true));
+    }
+    // Each of them has a twin of its own, except the contradicted one.
+    for (n, change) in (2..).zip(changes) {
+        let again = store.insert(&[said(n + 100, change)]).unwrap()[0];
+        let expected = if n == 8 { (n + 100, true) } else { (n, false) };
+        assert_eq!(
+            (again.cell_id, again.created),
+            (cell_id(expected.0), expected.1)
+        );
+    }
+    let again = store.insert(&[said(200, |_| {})]).unwrap()[0];
+    assert_eq!((again.cell_id, again.created), (cell_id(1), false));
 }
 
 fn a_repeated_write_is_the_first_write(store: &dyn Store) {
@@ -148,10 +197,10 @@ fn a_repeated_write_is_the_first_write(store: &dyn Store) {
         ..insert(cell(n, "green tea"))
     };
     let first = store
-        .supersede(cell_id(1), &keyed_successor(4), NOW, &[])
+        .supersede(cell_id(1), None, &keyed_successor(4), NOW, &[])
         .unwrap();
     let again = store
-        .supersede(cell_id(1), &keyed_successor(5), NOW, &[])
+        .supersede(cell_id(1), None, &keyed_successor(5), NOW, &[])
         .unwrap();
     assert_eq!((again.cell_id, again.created), (first.cell_id, false));
 }
@@ -429,7 +478,7 @@ fn a_successor_takes_over_once(store: &dyn Store) {
     let first = store.insert(&[insert(cell(1, "tea"))]).unwrap()[0];
     let later = Timestamp(NOW.0 + 9);
     let second = store
-        .supersede(cell_id(1), &insert(cell(2, "coffee")), later, &[])
+        .supersede(cell_id(1), None, &insert(cell(2, "coffee")), later, &[])
         .unwrap();
     assert!(second.created && second.seq > first.seq);
     let old = store.get(cell_id(1)).unwrap();
@@ -441,16 +490,57 @@ fn a_successor_takes_over_once(store: &dyn Store) {
     assert_eq!(old.cell.content, "tea");
     let new = store.get(cell_id(2)).unwrap().cell;
     assert_eq!(new.supersedes, [cell_id(1).to_string()]);
-    match store.supersede(cell_id(1), &insert(cell(3, "water")), later, &[]) {
+    match store.supersede(cell_id(1), None, &insert(cell(3, "water")), later, &[]) {
         Err(StoreError::AlreadySuperseded { by, .. }) => assert_eq!(by, cell_id(2)),
         other => panic!("{other:?}"),
     }
     assert!(store.find(cell_id(3)).unwrap().is_none());
     store.forget(cell_id(2), later, &[]).unwrap();
-    let deleted = store.supersede(cell_id(2), &insert(cell(3, "water")), later, &[]);
+    let deleted = store.supersede(cell_id(2), None, &insert(cell(3, "water")), later, &[]);
     assert!(matches!(deleted, Err(StoreError::NotLive { .. })));
-    let unknown = store.supersede(cell_id(9), &insert(cell(3, "water")), later, &[]);
+    let unknown = store.supersede(cell_id(9), None, &insert(cell(3, "water")), later, &[]);
     assert!(matches!(unknown, Err(StoreError::CellNotFound(_))));
+}
+
+fn a_successor_of_what_changed_meanwhile_is_refused(store: &dyn Store) {
+    store.insert(&[insert(cell(1, "tea"))]).unwrap();
+    let replace = |expected, n| {
+        let told = [event(n, EventKind::SupersedeCell, &[1, n], None)];
+        store.supersede(
+            cell_id(1),
+            Some(expected),
+            &insert(cell(n, "coffee")),
+            NOW,
+            &told,
+        )
+    };
+    store
+        .set_status(cell_id(1), CellStatus::Quarantined, NOW, &[])
+        .unwrap();
+    assert!(matches!(
+        replace(1, 2),
+        Err(StoreError::Conflict {
+            expected: 1,
+            found: 2,
+            ..
+        })
+    ));
+    assert!(store.find(cell_id(2)).unwrap().is_none());
+    let old = store.get(cell_id(1)).unwrap();
+    assert_eq!(
+        (old.cell.status, old.cell.version, old.superseded_by),
+        (CellStatus::Quarantined, 2, None)
+    );
+    assert!(replace(2, 3).unwrap().created);
+    // Who comes late is told who won, whatever version it saw.
+    for expected in [1, 2, 3] {
+        match replace(expected, 4) {
+            Err(StoreError::AlreadySuperseded { by, .. }) => assert_eq!(by, cell_id(3)),
+            other => panic!("{other:?}"),
+        }
+    }
+    let told = store.events(&EventFilter::default(), 9, 0).unwrap();
+    assert_eq!(told.len(), 1);
 }
 
 fn statuses_change_only_where_allowed(store: &dyn Store) {

@@ -64,7 +64,7 @@ fn counters_do_not_lose_updates(store: &dyn Store) {
 fn one_of_n_concurrent_supersedes_wins(store: &dyn Store) {
     store.insert(&[insert(cell(1, "x"))]).unwrap();
     let answers = together(8, |n| {
-        store.supersede(cell_id(1), &insert(cell(10 + n, "new")), NOW, &[])
+        store.supersede(cell_id(1), Some(1), &insert(cell(10 + n, "new")), NOW, &[])
     });
     let winners: Vec<_> = answers.iter().flatten().map(|i| i.cell_id).collect();
     assert_eq!(winners.len(), 1);

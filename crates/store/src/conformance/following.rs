@@ -69,7 +69,7 @@ fn a_cache_catches_up_with_every_change(store: &dyn Store) {
         (1, (two, Some(vec![2; 64])))
     );
     let four = store
-        .supersede(cell_id(2), &insert(cell(4, "four")), NOW, &[])
+        .supersede(cell_id(2), None, &insert(cell(4, "four")), NOW, &[])
         .unwrap()
         .seq;
     let mut touched: Vec<_> = news().iter().map(|c| upserted(c).0).collect();

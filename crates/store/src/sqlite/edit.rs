@@ -93,24 +93,34 @@ fn remember_key(tx: &Transaction<'_>, new: &InsertCell, seq: Seq) -> Result<()> 
     Ok(())
 }
 
-/// The live cell with the same content, type and scope.
+/// The active cell that the new one would only repeat. One with another sensitivity, validity or
+/// speaker says something else, and one that is in doubt does not say it on its own.
 ///
 /// By hash: left to itself, SQLite goes through all cells of the scope, for each one written.
 fn twin(tx: &Transaction<'_>, new: &InsertCell) -> Result<Option<Inserted>> {
+    let cell = &new.cell;
+    if !cell.contradicted_by.is_empty() {
+        return Ok(None);
+    }
     Ok(tx
         .prepare_cached(
             "SELECT c.seq, i.cell_id FROM cells c INDEXED BY cells_by_hash \
              JOIN cell_ids i ON i.seq = c.seq JOIN scopes s ON s.id = c.scope \
              WHERE c.content_hash = ?1 AND c.kind = ?2 AND s.canonical = ?3 \
-             AND c.status NOT IN (?4, ?5) ORDER BY c.seq LIMIT 1",
+             AND c.status = ?4 AND c.sensitivity = ?5 AND c.valid_from IS ?6 \
+             AND c.valid_until IS ?7 AND c.speaker IS ?8 AND c.contradicted_by IS NULL \
+             ORDER BY c.seq LIMIT 1",
         )?
         .query_row(
             params![
                 new.content_hash,
-                new.cell.kind.code(),
-                new.cell.scope.canonical(),
-                CellStatus::Deleted.code(),
-                CellStatus::Superseded.code(),
+                cell.kind.code(),
+                cell.scope.canonical(),
+                CellStatus::Active.code(),
+                cell.sensitivity.code(),
+                cell.valid_from.map(|t| t.0),
+                cell.valid_until.map(|t| t.0),
+                cell.speaker,
             ],
             |r| {
                 Ok(Inserted {
@@ -253,13 +263,7 @@ pub(super) fn update(
     let id = change.cell.cell_id;
     let old = cells::get(tx, names, id)?;
     live(&old)?;
-    if old.cell.version != change.expected_version {
-        return Err(StoreError::Conflict {
-            id,
-            expected: change.expected_version,
-            found: old.cell.version,
-        });
-    }
+    same_version(&old, change.expected_version)?;
     keep_version(tx, &old)?;
     tx.prepare_cached("DELETE FROM cell_links WHERE cell = ?1")?
         .execute([old.seq])?;
@@ -288,12 +292,24 @@ fn live(row: &CellRow) -> Result<()> {
     }
 }
 
+/// What the caller saw must still be what is there.
+fn same_version(row: &CellRow, expected: u32) -> Result<()> {
+    if row.cell.version == expected {
+        return Ok(());
+    }
+    Err(StoreError::Conflict {
+        id: row.cell.cell_id,
+        expected,
+        found: row.cell.version,
+    })
+}
+
 /// See [`crate::Store::supersede`].
 pub(super) fn supersede(
     tx: &Transaction<'_>,
     interner: &mut Interner,
     names: &Names,
-    old: CellId,
+    (old, expected_version): (CellId, Option<u32>),
     new: &InsertCell,
     now: Timestamp,
 ) -> Result<Inserted> {
@@ -309,6 +325,7 @@ pub(super) fn supersede(
         });
     }
     live(&row)?;
+    same_version(&row, expected_version.unwrap_or(row.cell.version))?;
     let mut successor = InsertCell {
         dedup: false,
         ..new.clone()

@@ -269,12 +269,13 @@ impl Store for SqliteStore {
     fn supersede(
         &self,
         old: CellId,
+        expected_version: Option<u32>,
         new: &InsertCell,
         now: Timestamp,
         events: &[Event],
     ) -> Result<Inserted> {
         self.write(Durability::Disk, |tx, names| {
-            let done = edit::supersede(tx, names, &self.names, old, new, now)?;
+            let done = edit::supersede(tx, names, &self.names, (old, expected_version), new, now)?;
             if done.created {
                 events::append(tx, events)?;
             }

@@ -109,7 +109,7 @@ impl Model {
             .find(|m| {
                 self.cells
                     .get(m)
-                    .is_some_and(|c| Self::live(c) && c.content == new.content)
+                    .is_some_and(|c| c.status == CellStatus::Active && c.content == new.content)
             })
             .copied()
             .filter(|_| dedup);
@@ -264,7 +264,7 @@ fn apply(store: &SqliteStore, step: &Step) -> Answer {
         }
         Step::Supersede { old, n, word } => {
             let new = insert(word_cell(*n, *word));
-            answer(store.supersede(cell_id(*old), &new, NOW, &[]), |d| {
+            answer(store.supersede(cell_id(*old), None, &new, NOW, &[]), |d| {
                 Answer::Is(number(d.cell_id), d.created)
             })
         }

@@ -106,7 +106,13 @@ fn child() {
         "supersede" => {
             say("ready");
             wait_for_the_word();
-            match store.supersede(cell_id(1), &insert(cell(100 + number, "new")), NOW, &[]) {
+            match store.supersede(
+                cell_id(1),
+                Some(1),
+                &insert(cell(100 + number, "new")),
+                NOW,
+                &[],
+            ) {
                 Ok(done) => say(format!("won {}", done.cell_id)),
                 Err(StoreError::AlreadySuperseded { by, .. }) => say(format!("lost to {by}")),
                 Err(other) => say(other),

@@ -100,7 +100,7 @@ fn fill(store: &SqliteStore) {
     };
     store.update(&change, &[]).unwrap();
     store
-        .supersede(cell_id(1), &insert(cell(2, SECRET)), NOW, &[])
+        .supersede(cell_id(1), None, &insert(cell(2, SECRET)), NOW, &[])
         .unwrap();
     let mut asked = decision(1, "t", &[1, 2, 1000]);
     asked.items[0].version = store.get(cell_id(1)).unwrap().cell.version;
