@@ -342,9 +342,7 @@ impl Memory {
             payload,
         );
         let seen = Some(old.cell.version);
-        let done = self
-            .store
-            .supersede(old_id, seen, &insert, now, &[event])?;
+        let done = self.store.supersede(old_id, seen, &insert, now, &[event])?;
         self.note_write(insert.vector.is_some())?;
         Ok(Superseded {
             old_cell: self.store.get(old_id)?.cell,
