@@ -47,9 +47,12 @@ impl Default for Params {
     /// No weight at all: the six scores count alike, and so do the five members of a window. A yes
     /// or no that splits the candidates in halves has the z-scores ±1; a hint counts twice that,
     /// as much as both scores of one range, whatever share it splits off, so that a rare yes
-    /// cannot outweigh everything else. Once or twice was decided with `LoCoMo` in sight (see
-    /// `docs/benchmarks.md`); nothing else here was fitted to data, weights are for a learned
-    /// policy to find.
+    /// cannot outweigh everything else.
+    ///
+    /// No optimiser fitted anything here, but data had its say: that a hint counts twice was
+    /// chosen, and the window of five, the best of a source and z-scores were kept, with five
+    /// `LoCoMo` conversations in sight (`docs/benchmarks.md` lists every such choice). Better
+    /// weights are for a learned policy to find.
     fn default() -> Self {
         Self {
             fusion: Fusion::ZSum { weights: [1.0; 6] },
