@@ -83,12 +83,16 @@ pub struct Superseded {
 pub struct Purged {
     /// Cells that are gone, with all their versions and vectors.
     pub cells: usize,
-    /// Logged texts (queries, rendered contexts, corrections) that were erased with them.
+    /// Logged texts (queries, rendered contexts, corrections, payloads of events) that were erased
+    /// with them: those that showed or contain a purged text, and those with a word that no
+    /// remaining cell has. The rows of the log stay.
     pub log_texts: usize,
     /// Backups of ours that held them and were removed.
     pub backups_removed: usize,
-    /// Another process still reads an old state of the file: its remains disappear with the next
-    /// `memrl purge` or `memrl doctor --repair` after that process ends.
+    /// Whether remains may still be in the files, because another process reads an old state of
+    /// them or the disk has no room to rewrite them. The cells are gone from every answer all the
+    /// same; the next upkeep (`memrl doctor --repair`, a later purge, or the engine's own) after
+    /// the cause has ended removes the remains, also after a restart.
     pub pending: bool,
 }
 
