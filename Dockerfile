@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 # Built with: docker build -t memrl .    How to run it: docs/http.md, section Docker.
 
-FROM rust:1.90-slim-bookworm AS build
+FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 # SQLite is compiled from source; the C compiler of this image is all it needs.
 COPY . .

@@ -4,9 +4,9 @@ use memrl_store::{CellFilter, CellRow, Cursor, InsertCell, Order, StoreError, Up
 
 use crate::live::rule_input;
 use crate::{
-    Cell, CellId, CellPatch, CellStatus, CellVersion, Code, Error, EventKind, IdRef, ListRequest,
-    Memory, NewCell, Page, PolicyFeatures, Purged, Result, Successor, Superseded, Timestamp,
-    Written,
+    Cell, CellId, CellPatch, CellStatus, CellVersion, Code, Error, EventKind, IdRef, Imported,
+    ListRequest, Memory, NewCell, Page, PolicyFeatures, Purged, Result, Successor, Superseded,
+    Timestamp, Written,
 };
 
 /// Largest page of a listing.
@@ -82,13 +82,17 @@ impl Memory {
     }
 
     fn cell_of(&self, new: NewCell, now: Timestamp) -> Cell {
-        let (cell_id, created_at) = match new.imported {
-            Some((id, at)) if at.0 > 0 => (id, at),
-            Some((id, _)) => (id, now),
-            None => (self.new_cell_id(), now),
-        };
+        let kept = new.imported.unwrap_or_else(|| Imported {
+            cell_id: self.new_cell_id(),
+            created_at: None,
+            updated_at: None,
+            version: 1,
+            access_count: 0,
+            last_retrieved_at: None,
+        });
+        let created_at = kept.created_at.unwrap_or(now);
         Cell {
-            cell_id,
+            cell_id: kept.cell_id,
             kind: new.kind,
             tier: new.kind.tier(),
             scope: new.scope,
@@ -103,11 +107,11 @@ impl Memory {
             valid_until: new.valid_until,
             supersedes: new.supersedes,
             contradicted_by: new.contradicted_by,
-            access_count: 0,
-            last_retrieved_at: None,
-            version: 1,
+            access_count: kept.access_count,
+            last_retrieved_at: kept.last_retrieved_at,
+            version: kept.version.max(1),
             created_at,
-            updated_at: created_at,
+            updated_at: kept.updated_at.unwrap_or(created_at),
             policy_features: new.policy_features,
             source: new.source,
             speaker: new.speaker,

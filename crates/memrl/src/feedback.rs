@@ -307,6 +307,13 @@ fn check_outcome(outcome: &Outcome, row: &DecisionRow) -> Result<()> {
         let message = format!("is {value}; it must lie in [0, 1]");
         Err(Error::invalid(Code::InvalidInput, field, message))
     };
+    let candidate = |field: &str, id: CellId| {
+        if row.decision.items.iter().any(|i| i.cell_id == id) {
+            return Ok(());
+        }
+        let message = format!("cell {id} was no candidate of this decision");
+        Err(Error::invalid(Code::InvalidInput, field, message))
+    };
     if let Some(success) = outcome.success {
         unit("success", success)?;
     }
@@ -331,18 +338,10 @@ fn check_outcome(outcome: &Outcome, row: &DecisionRow) -> Result<()> {
     }
     for verdict in &outcome.verdicts {
         unit("verdicts.useful", verdict.useful)?;
-        if row
-            .decision
-            .items
-            .iter()
-            .all(|i| i.cell_id != verdict.cell_id)
-        {
-            return Err(Error::invalid(
-                Code::InvalidInput,
-                "verdicts.cell_id",
-                format!("cell {} was no candidate of this decision", verdict.cell_id),
-            ));
-        }
+        candidate("verdicts.cell_id", verdict.cell_id)?;
+    }
+    for cited in &outcome.cited {
+        candidate("cited", *cited)?;
     }
     Ok(())
 }

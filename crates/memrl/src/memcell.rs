@@ -134,8 +134,12 @@ pub struct MemcellReward {
 
 impl Memory {
     /// Writes a cell the way memcell-rl does: duplicates are kept, empty content is taken.
-    pub fn memcell_write(&self, cell: NewCell) -> Result<Cell> {
+    pub fn memcell_write(&self, mut cell: NewCell) -> Result<Cell> {
         self.storable(&cell)?;
+        if cell.status == CellStatus::Deleted {
+            // There it was stored where no route shows it and nothing ever erases it.
+            "[deleted]".clone_into(&mut cell.content);
+        }
         let mut written = self.insert(vec![cell], false)?;
         written
             .pop()
@@ -147,6 +151,7 @@ impl Memory {
     /// score, whatever its status. Counts an access of each cell returned.
     pub fn memcell_retrieve(&self, request: &MemcellRetrieve) -> Result<MemcellRetrieval> {
         check_k(request.k)?;
+        self.check_query(&request.query)?;
         let now = self.clock.now();
         let types = request.types.as_deref();
         let judge = |a: &Attrs| raw_view(a, types, now);
@@ -191,6 +196,7 @@ impl Memory {
     /// Decides by `baseline_v0` (or, asked for another policy, as a native recall does) and logs.
     pub fn memcell_decide(&self, request: &MemcellDecide) -> Result<MemcellDecision> {
         check_k(request.k)?;
+        self.check_query(&request.query)?;
         if !(1..=MAX_BUDGET).contains(&request.budget_tokens) {
             let message = format!(
                 "is {}; it must lie in [1, {MAX_BUDGET}]",
@@ -351,7 +357,11 @@ impl Memory {
 
     /// Records feedback on a decision.
     pub fn memcell_feedback(&self, request: &MemcellFeedback) -> Result<MemcellReward> {
-        let report = self.feedback(request.transition_id, &request.outcome)?;
+        let outcome = Outcome {
+            whole: true,
+            ..request.outcome.clone()
+        };
+        let report = self.feedback(request.transition_id, &outcome)?;
         let spec = self.spec(&self.config.reward.spec)?.name();
         let reward_value = report
             .rewards

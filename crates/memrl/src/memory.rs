@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use memrl_learn::RewardSpec;
-use memrl_recall::embed::{Embedder, EmbedderSpec, from_spec};
+use memrl_recall::embed::{EmbedError, Embedder, EmbedderSpec, from_spec};
 use memrl_recall::index::QVec;
 use memrl_store::{SqliteStore, Store, StoreError, Vector};
 use rand::{RngCore, SeedableRng};
@@ -91,7 +91,7 @@ impl Memory {
         };
         let embedder = match embedder {
             Some(embedder) => embedder,
-            None => from_spec(&config.embedder.parse::<EmbedderSpec>()?)?,
+            None => configured(&config.embedder)?,
         };
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&dir)?);
         let mut rng = match seed {
@@ -170,8 +170,9 @@ impl Memory {
         } else {
             drop(self.live.level(&*self.store, self.embedder.id())?);
         }
-        if self.vectors_may_be_missing()? {
-            self.embed_missing(256)?;
+        // An embedder that does not answer is reported by recalls and by the doctor; it must not
+        // keep the rest from being looked after.
+        if self.vectors_may_be_missing()? && self.embed_missing(256).is_ok() {
             self.note_completeness()?;
         }
         Ok(())
@@ -189,7 +190,7 @@ impl Memory {
     /// After many writes: the same as [`Self::maintain`], until nothing is missing.
     pub(crate) fn after_bulk_write(&self) -> Result<()> {
         if self.vectors_may_be_missing()? {
-            while self.embed_missing(1024)? > 0 {}
+            while self.embed_missing(1024).is_ok_and(|done| done > 0) {}
             self.note_completeness()?;
         }
         self.maintain()
@@ -311,6 +312,38 @@ impl Memory {
             Some(spec) => Ok(spec.clone()),
             None => read_spec(&self.dir, name),
         }
+    }
+}
+
+/// The configured embedder. One that cannot be had now (an endpoint that is down, a folder that is
+/// not there) is replaced by one that says so whenever it is asked: everything but vectors works.
+fn configured(line: &str) -> Result<Box<dyn Embedder>> {
+    match from_spec(&line.parse::<EmbedderSpec>()?) {
+        Ok(embedder) => Ok(embedder),
+        Err(e) => Ok(Box::new(Unavailable {
+            line: line.to_owned(),
+            reason: e.to_string(),
+        })),
+    }
+}
+
+/// See [`configured`].
+struct Unavailable {
+    line: String,
+    reason: String,
+}
+
+impl Embedder for Unavailable {
+    fn id(&self) -> &str {
+        &self.line
+    }
+
+    fn dim(&self) -> usize {
+        0
+    }
+
+    fn embed(&self, _: &[&str]) -> std::result::Result<Vec<Vec<f32>>, EmbedError> {
+        Err(EmbedError::Format(self.reason.clone()))
     }
 }
 

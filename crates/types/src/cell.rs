@@ -142,6 +142,23 @@ impl Cell {
     }
 }
 
+/// What a cell keeps when it moves from one memory to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imported {
+    /// Its id.
+    pub cell_id: CellId,
+    /// When it was written; now, if that is not known.
+    pub created_at: Option<Timestamp>,
+    /// When it was last changed; when it was written, if that is not known.
+    pub updated_at: Option<Timestamp>,
+    /// Its version, from 1.
+    pub version: u32,
+    /// How often the raw view returned it.
+    pub access_count: u64,
+    /// When the raw view last returned it.
+    pub last_retrieved_at: Option<Timestamp>,
+}
+
 /// A cell to be written.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct NewCell {
@@ -201,9 +218,9 @@ pub struct NewCell {
     /// A key of the writer's: a second write with the same key returns the first cell.
     #[serde(default)]
     pub idempotency_key: Option<String>,
-    /// The id and creation time to keep, when a cell moves here from elsewhere.
+    /// What to keep of its former life, when a cell moves here from elsewhere.
     #[serde(default)]
-    pub imported: Option<(CellId, Timestamp)>,
+    pub imported: Option<Imported>,
 }
 
 impl NewCell {

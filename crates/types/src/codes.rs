@@ -75,8 +75,6 @@ codes! {
     Conflict = ("conflict", 409, 5, "read the cell again and repeat the change on its current version"),
     /// The cell was already superseded.
     AlreadySuperseded = ("already_superseded", 409, 5, "supersede its successor instead; `memrl get ID --history` shows it"),
-    /// An outcome contradicts an earlier one.
-    OutcomeConflict = ("outcome_conflict", 409, 5, "send it again with \"revise\": true (`--revise`) if it corrects the earlier one"),
     /// The same idempotency key with other content.
     IdempotencyMismatch = ("idempotency_mismatch", 409, 5, "use a new idempotency key for other content"),
     /// The state of the cell does not allow this.

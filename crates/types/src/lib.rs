@@ -16,7 +16,9 @@ pub mod scope;
 pub mod time;
 pub mod tokens;
 
-pub use cell::{Cell, CellPatch, Link, LinkKind, NewCell, PolicyFeatures, SourcePosition};
+pub use cell::{
+    Cell, CellPatch, Imported, Link, LinkKind, NewCell, PolicyFeatures, SourcePosition,
+};
 pub use codes::{Code, CodeInfo};
 pub use decision::{Arm, Component, Decision, Event, Item, Propensity};
 pub use ids::{CellId, DecisionId, EventId, OutcomeId};

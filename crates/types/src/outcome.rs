@@ -45,6 +45,10 @@ pub struct Outcome {
     pub is_final: bool,
     /// This report corrects earlier ones: where they disagree, this one counts.
     pub revise: bool,
+    /// This report is about the whole task and not about a part of it (memcell-rl's are): sent
+    /// again, its costs are not added again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
 }
 
 /// A signal on which two reports disagree.
@@ -88,20 +92,20 @@ impl Merged {
         self.reports += 1;
         self.completed_at = Some(at);
         let sum = &mut self.outcome;
+        let mut contradicts = false;
         match (sum.success, new.success) {
             (Some(kept), Some(reported)) if kept.total_cmp(&reported).is_ne() => {
                 if new.revise {
                     sum.success = Some(reported);
+                    self.conflicts.retain(|c| c.field != "success");
                 } else {
+                    contradicts = true;
                     self.conflicts.push(Conflict {
                         field: "success".into(),
                         kept,
                         reported,
                         outcome_id: id,
                     });
-                    // The two reports cannot both be about the same course of events: what counts
-                    // stays as it is, costs included, until a revision says which is right.
-                    return;
                 }
             }
             (None, reported) => sum.success = reported,
@@ -113,8 +117,11 @@ impl Merged {
             new.stale_memory_error,
             new.revise,
         );
-        total(&mut sum.tokens_used, new.tokens_used, new.revise);
-        total(&mut sum.latency_ms, new.latency_ms, new.revise);
+        // Two accounts of one course of events: its costs are not spent twice.
+        if !contradicts {
+            total(&mut sum.tokens_used, new.tokens_used, new);
+            total(&mut sum.latency_ms, new.latency_ms, new);
+        }
         if new.user_correction.is_some() {
             sum.user_correction.clone_from(&new.user_correction);
         }
@@ -149,13 +156,16 @@ fn flag(sum: &mut Option<bool>, new: Option<bool>, revise: bool) {
     }
 }
 
-/// Costs add up, unless a revision replaces them.
-fn total(sum: &mut Option<i64>, new: Option<i64>, revise: bool) {
-    if let Some(new) = new {
-        *sum = Some(if revise {
-            new
+/// Costs add up, unless a revision replaces them; of whole reports the largest counts.
+fn total(sum: &mut Option<i64>, cost: Option<i64>, report: &Outcome) {
+    if let Some(cost) = cost {
+        let before = sum.unwrap_or(0);
+        *sum = Some(if report.revise {
+            cost
+        } else if report.whole {
+            before.max(cost)
         } else {
-            sum.unwrap_or(0).saturating_add(new)
+            before.saturating_add(cost)
         });
     }
 }
@@ -208,9 +218,33 @@ mod tests {
         };
         let m = Merged::of([(id(1), Timestamp(1), &yes), (id(2), Timestamp(2), &costly)]);
         assert_eq!(m.outcome.tokens_used, None);
+        let more = Outcome {
+            unsafe_action: Some(true),
+            ..no.clone()
+        };
+        let m = Merged::of([(id(1), Timestamp(1), &yes), (id(2), Timestamp(2), &more)]);
+        assert_eq!(
+            (m.outcome.success, m.outcome.unsafe_action),
+            (Some(1.0), Some(true))
+        );
         let revised = Outcome { revise: true, ..no };
         let m = Merged::of([(id(1), Timestamp(1), &yes), (id(2), Timestamp(2), &revised)]);
         assert_eq!(m.outcome.success, Some(0.0));
         assert!(m.conflicts.is_empty());
+    }
+
+    #[test]
+    fn a_whole_report_sent_again_costs_nothing_more() {
+        let first = Outcome {
+            tokens_used: Some(320),
+            whole: true,
+            ..Outcome::default()
+        };
+        let again = Outcome {
+            tokens_used: Some(321),
+            ..first.clone()
+        };
+        let m = Merged::of([(id(1), Timestamp(1), &first), (id(2), Timestamp(2), &again)]);
+        assert_eq!(m.outcome.tokens_used, Some(321));
     }
 }

@@ -70,6 +70,8 @@ impl std::str::FromStr for Timestamp {
 impl std::fmt::Display for Timestamp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match jiff::Timestamp::from_microsecond(self.0) {
+            // All six digits or none: some readers know no others.
+            Ok(t) if self.0 % 1_000_000 != 0 => f.pad(&format!("{t:.6}")),
             Ok(t) => f.pad(&t.to_string()),
             Err(_) => write!(f, "@{}us", self.0),
         }
@@ -112,6 +114,16 @@ mod tests {
         assert_eq!(date, naive);
         let epoch: Timestamp = "1767225600".parse().unwrap();
         assert_eq!(epoch, naive);
+    }
+
+    #[test]
+    fn fractions_have_six_digits_or_none() {
+        assert_eq!(
+            Timestamp(1_500_000).to_string(),
+            "1970-01-01T00:00:01.500000Z"
+        );
+        assert_eq!(Timestamp(1_000_000).to_string(), "1970-01-01T00:00:01Z");
+        assert_eq!(Timestamp(-1).to_string(), "1969-12-31T23:59:59.999999Z");
     }
 
     #[test]

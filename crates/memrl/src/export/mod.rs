@@ -2,6 +2,7 @@
 
 #[cfg(feature = "parquet")]
 mod parquet;
+mod signals;
 pub mod table;
 
 use std::fs::File;
@@ -13,6 +14,7 @@ use memrl_store::DecisionRow;
 use serde::Serialize;
 use serde_json::json;
 
+use self::signals::Signal;
 use self::table::{DECISIONS, Field, ITEMS, REWARDS, Sink, TABLES, Table};
 use crate::{DatasetQuery, Error, ListRequest, Memory, Result};
 
@@ -192,77 +194,30 @@ impl Memory {
             return Ok(());
         }
         let id = row.decision.decision_id;
-        let mut signal =
-            |cell: Option<String>, at: i64, name: String, value: f64, src: Field, end: bool| {
-                report.rewards += 1;
-                sinks.rewards.row(vec![
-                    id.to_string().into(),
-                    cell.into(),
-                    Field::Int(at),
-                    name.into(),
-                    value.into(),
-                    src,
-                    end.into(),
-                ])
-            };
-        let mut last = 0;
-        for report in &row.reports {
-            let o = &report.outcome;
-            last = report.at.0;
-            let source = || {
-                if o.source.is_empty() {
-                    Field::Null
-                } else {
-                    o.source.clone().into()
-                }
-            };
-            let flag = |b: Option<bool>| b.map(|b| f64::from(u8::from(b)));
-            let numbers = [
-                ("success", o.success),
-                ("unsafe_action", flag(o.unsafe_action)),
-                ("stale_memory_error", flag(o.stale_memory_error)),
-                ("tokens_used", o.tokens_used.map(|v| v as f64)),
-                ("latency_ms", o.latency_ms.map(|v| v as f64)),
-            ];
-            for (name, value) in numbers {
-                if let Some(value) = value {
-                    signal(None, last, name.into(), value, source(), o.is_final)?;
-                }
-            }
-            for v in &o.verdicts {
-                let cell = Some(v.cell_id.to_string());
-                signal(
-                    cell.clone(),
-                    last,
-                    "verdict".into(),
-                    v.useful,
-                    source(),
-                    o.is_final,
-                )?;
-                if v.stale {
-                    signal(cell, last, "stale".into(), 1.0, source(), o.is_final)?;
-                }
-            }
-            for cell in &o.cited {
-                let cell = Some(cell.to_string());
-                signal(cell, last, "cited".into(), 1.0, source(), o.is_final)?;
-            }
-            for (name, value) in &o.metrics {
-                signal(
-                    None,
-                    last,
-                    format!("metric:{name}"),
-                    *value,
-                    source(),
-                    o.is_final,
-                )?;
-            }
-        }
-        for reward in self.store.rewards_of(id, None)? {
-            if reward.cell.is_none() {
-                let name = format!("reward:{}", reward.spec);
-                signal(None, last, name, reward.value, Field::Null, false)?;
-            }
+        let mut signals: Vec<Signal> = row
+            .reports
+            .iter()
+            .flat_map(|r| signals::of_report(r, texts))
+            .collect();
+        let last = row.reports.last().map_or(row.decision.created_at, |r| r.at);
+        let rewards = self.store.rewards_of(id, None)?;
+        signals.extend(
+            rewards
+                .into_iter()
+                .filter(|r| r.cell.is_none())
+                .map(|r| Signal {
+                    cell: None,
+                    at: last,
+                    component: format!("reward:{}", r.spec),
+                    value: r.value,
+                    text: None,
+                    source: None,
+                    is_final: false,
+                }),
+        );
+        for signal in signals {
+            sinks.rewards.row(signal.fields(id))?;
+            report.rewards += 1;
         }
         Ok(())
     }

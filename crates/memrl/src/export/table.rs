@@ -222,9 +222,14 @@ pub const REWARDS: Table = Table {
         (
             "component",
             Text,
-            "reward:SPEC@VERSION, or the raw signal: success, unsafe_action, stale_memory_error, tokens_used, latency_ms, verdict, stale, cited, metric:NAME"
+            "reward:SPEC, or the raw signal: success, unsafe_action, stale_memory_error, tokens_used, latency_ms, verdict, stale, cited, user_correction, metric:NAME"
         ),
         ("value", Num, "its value"),
+        (
+            "text",
+            Text,
+            "the words of a user_correction; null when texts are left out or were erased"
+        ),
         ("source", Text, "who reported it; null for computed rewards"),
         ("final", Flag, "the reporter expects no further report"),
     ],

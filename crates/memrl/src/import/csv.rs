@@ -26,15 +26,10 @@ const FEATURES: [&str; 4] = [
     "staleness",
     "future_utility_estimate",
 ];
-/// Columns that a cell does not take over.
-const IGNORED: [&str; 6] = [
-    "access_count",
-    "last_retrieved_at",
-    "version",
-    "updated_at",
-    "tier",
-    "tokens",
-];
+/// Columns that follow from others.
+const IGNORED: [&str; 2] = ["tier", "tokens"];
+/// Columns that hold whole numbers.
+const COUNTS: [&str; 2] = ["version", "access_count"];
 
 /// Reads a file row by row.
 pub(super) fn read(path: &Path, take: &mut dyn FnMut(Record) -> Result<()>) -> Result<()> {
@@ -88,6 +83,9 @@ fn cell(
             serde_json::Number::from_f64(number)
                 .map(Value::Number)
                 .ok_or_else(|| format!("{name}: {text:?} is not finite"))?
+        } else if COUNTS.contains(&name) {
+            let count = text.trim().parse::<u64>();
+            Value::from(count.map_err(|_| format!("{name}: {text:?} is no whole number"))?)
         } else if JSON.contains(&name) {
             serde_json::from_str(text).map_err(|e| format!("{name}: {e}"))?
         } else if LISTS.contains(&name) {

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::Record;
-use crate::{CellId, Error, NewCell, Result, Timestamp};
+use crate::{CellId, Error, NewCell, Result};
 
 /// Reads a file line by line. Empty lines are skipped; a bad line is a record with a reason.
 pub(super) fn read(path: &Path, take: &mut dyn FnMut(Record) -> Result<()>) -> Result<()> {
@@ -53,19 +53,29 @@ pub fn cell_from_json(mut map: Map<String, Value>) -> std::result::Result<NewCel
     // Nulls say the same as an absent field in memcell-rl's exports.
     map.retain(|_, v| !v.is_null());
     let id = map.remove("cell_id").or_else(|| map.remove("id"));
-    let created = map.remove("created_at");
     map.remove("imported");
+    let mut former = Map::new();
+    for name in [
+        "created_at",
+        "updated_at",
+        "version",
+        "access_count",
+        "last_retrieved_at",
+    ] {
+        if let Some(value) = map.remove(name) {
+            former.insert(name.into(), value);
+        }
+    }
     let mut cell: NewCell =
         serde_json::from_value(Value::Object(map)).map_err(|e| e.to_string())?;
     if let Some(Value::String(id)) = id {
-        let id: CellId = id
-            .parse()
+        id.parse::<CellId>()
             .map_err(|_| format!("cell_id {id:?} is not a UUID"))?;
-        let created = match created {
-            Some(v) => serde_json::from_value::<Timestamp>(v).map_err(|e| e.to_string())?,
-            None => Timestamp::default(),
-        };
-        cell.imported = Some((id, created));
+        former.insert("cell_id".into(), id.into());
+        former.entry("version").or_insert(1.into());
+        former.entry("access_count").or_insert(0.into());
+        let imported = serde_json::from_value(Value::Object(former)).map_err(|e| e.to_string())?;
+        cell.imported = Some(imported);
     }
     Ok(cell)
 }
@@ -113,9 +123,13 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(c.kind, CellType::Fact);
-        let (id, at) = c.imported.unwrap();
-        assert_eq!(id.short(), "7a2f2b0e");
-        assert_eq!(at.to_string(), "2026-11-20T11:38:35.236869Z");
+        let kept = c.imported.unwrap();
+        assert_eq!(kept.cell_id.short(), "7a2f2b0e");
+        assert_eq!(
+            kept.created_at.unwrap().to_string(),
+            "2026-11-20T11:38:35.236869Z"
+        );
+        assert_eq!(kept.access_count, 3);
     }
 
     #[test]

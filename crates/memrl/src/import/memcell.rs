@@ -20,9 +20,6 @@ const JSON: [&str; 5] = [
 ];
 /// Columns that hold names, which some versions store in upper case.
 const NAMES: [&str; 3] = ["type", "status", "sensitivity"];
-/// Columns that a new cell does not take over.
-const IGNORED: [&str; 4] = ["access_count", "last_retrieved_at", "version", "updated_at"];
-
 /// Reads every cell in the order of its creation. Opens the file read-only.
 pub(super) fn read(path: &Path, take: &mut dyn FnMut(Record) -> Result<()>) -> Result<()> {
     let failed = |e: rusqlite::Error| Error::format(path.display(), e.to_string());
@@ -61,9 +58,6 @@ pub(super) fn read(path: &Path, take: &mut dyn FnMut(Record) -> Result<()>) -> R
 }
 
 fn column(name: &str, value: ValueRef<'_>) -> std::result::Result<Option<Value>, String> {
-    if IGNORED.contains(&name) {
-        return Ok(None);
-    }
     Ok(Some(match value {
         ValueRef::Null => return Ok(None),
         ValueRef::Integer(i) => Value::from(i),

@@ -160,7 +160,9 @@ impl Memory {
         let mut ids = std::collections::HashSet::new();
         for cell in batch {
             match cell.imported {
-                Some((id, _)) if !ids.insert(id) || self.store.find(id)?.is_some() => {
+                Some(kept)
+                    if !ids.insert(kept.cell_id) || self.store.find(kept.cell_id)?.is_some() =>
+                {
                     report.duplicates += 1;
                 }
                 _ => fresh.push(cell),

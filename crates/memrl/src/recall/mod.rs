@@ -168,11 +168,7 @@ impl Memory {
         if request.scope.is_empty() && !request.all_scopes {
             return Err(ScopeError::Empty.into());
         }
-        let limit = self.config.limits.max_query_bytes;
-        if request.query.len() as u64 > limit {
-            let message = format!("has {} bytes; the limit is {limit}", request.query.len());
-            return Err(Error::invalid(Code::ContentTooLarge, "query", message));
-        }
+        self.check_query(&request.query)?;
         if !(1..=MAX_BUDGET).contains(&budget) {
             let message = format!("is {budget}; it must lie in [1, {MAX_BUDGET}]");
             return Err(Error::invalid(Code::InvalidInput, "budget_tokens", message));
@@ -185,6 +181,15 @@ impl Memory {
             )),
             _ => Ok(()),
         }
+    }
+
+    pub(crate) fn check_query(&self, query: &str) -> Result<()> {
+        let limit = self.config.limits.max_query_bytes;
+        if query.len() as u64 > limit {
+            let message = format!("has {} bytes; the limit is {limit}", query.len());
+            return Err(Error::invalid(Code::ContentTooLarge, "query", message));
+        }
+        Ok(())
     }
 
     fn clearance(&self, request: &RecallRequest) -> Clearance {

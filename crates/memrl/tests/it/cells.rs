@@ -355,9 +355,11 @@ fn without_an_embedder_memory_works_by_words_and_catches_up_later() {
             .health
     };
     assert_eq!(vectors(&memory), memrl::Health::Warning);
-    assert!(
-        memory.maintain().is_err(),
-        "the embedder is still down, and nobody hides it"
+    memory.maintain().unwrap();
+    assert_eq!(
+        vectors(&memory),
+        memrl::Health::Warning,
+        "still down, and nobody hides it"
     );
     up.store(true, std::sync::atomic::Ordering::SeqCst);
     memory.maintain().unwrap();
@@ -420,4 +422,43 @@ fn a_purge_leaves_no_vector_in_the_index_file() {
     b.memory.purge(&[&doomed.cell_id.to_string()]).unwrap();
     let after = std::fs::read(b.dir.path().join("index.bin")).unwrap();
     assert!(!after.windows(16).any(|w| w == id));
+}
+
+#[test]
+fn an_embedder_that_cannot_be_had_stops_nothing_but_vectors() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut config = quiet();
+    config.embedder = "bert:/no/such/folder".into();
+    let memory = Memory::open_with(Options {
+        config: Some(config),
+        ..Options::new(dir.path())
+    });
+    let memory = memory.unwrap();
+    let id = memory
+        .write(fact("Words are enough."))
+        .unwrap()
+        .cell
+        .cell_id
+        .to_string();
+    memory.maintain().unwrap();
+    let recall = memory.recall(&ask("are words enough?")).unwrap();
+    assert!(recall.context.contains("Words are enough."));
+    assert!(
+        recall.warnings[0].contains("/no/such/folder"),
+        "{:?}",
+        recall.warnings
+    );
+    memory.purge(&[&id]).unwrap();
+}
+
+#[test]
+fn a_cell_written_as_deleted_has_no_content() {
+    let b = bed();
+    let mut cell = fact("SECRETDELX");
+    cell.status = CellStatus::Deleted;
+    let written = b.memory.memcell_write(cell).unwrap();
+    assert_eq!(written.content, "[deleted]");
+    for (file, bytes) in all_bytes(b.dir.path()) {
+        assert!(!occurs(&bytes, "SECRETDELX"), "{file}");
+    }
 }

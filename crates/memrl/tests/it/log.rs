@@ -111,6 +111,13 @@ fn bad_reports_are_refused_with_a_code() {
         ),
         (
             Outcome {
+                cited: vec![stranger.cell_id],
+                ..Outcome::default()
+            },
+            Code::InvalidInput,
+        ),
+        (
+            Outcome {
                 metrics: metric,
                 ..Outcome::default()
             },
