@@ -50,6 +50,7 @@ pub fn run(global: &Global, args: args::Feedback, out: &mut Out) -> Result<u8> {
         source: args.source,
         is_final: args.is_final,
         revise: args.revise,
+        whole: false,
     };
     let report = memory.feedback(decision, &outcome)?;
     if out.is_json() {
