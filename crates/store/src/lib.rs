@@ -22,4 +22,4 @@ pub use rows::{
     PurgeReport, Recorded, Reward, Seq, Stats, UpdateCell, Vector, Version,
 };
 pub use sqlite::SqliteStore;
-pub use traits::Store;
+pub use traits::{INDEX_STALE, Store};

@@ -12,6 +12,10 @@ use crate::rows::{
 };
 use crate::{Result, StoreError};
 
+/// Key of the meta value that a purge sets to `1`, in its transaction: a file that an index was
+/// saved to may hold words and vectors of what is gone. Whoever rewrites that file resets it.
+pub const INDEX_STALE: &str = "index_stale";
+
 /// Where everything is kept.
 ///
 /// Every writing method is atomic. Methods on cells and outcomes return after the write would
@@ -88,7 +92,11 @@ pub trait Store: Send + Sync {
     fn forget(&self, id: CellId, now: Timestamp, events: &[Event]) -> Result<CellRow>;
 
     /// Removes cells, and every cell derived from them, with every trace of their content; see
-    /// `docs/storage.md`. Ids that are not stored are ignored. The log keeps bare ids.
+    /// `docs/storage.md`. Ids that are not stored are ignored. The log keeps bare ids. Sets
+    /// [`INDEX_STALE`].
+    ///
+    /// The rows go first. An error or a crash after that leaves the purge pending, as does a
+    /// reader: [`Store::maintain`] finishes it.
     fn purge(&self, ids: &[CellId]) -> Result<PurgeReport>;
 
     /// All states of a cell, the oldest first; the last one is the current one.
@@ -210,7 +218,7 @@ pub trait Store: Send + Sync {
 
     /// Copies the store into one new file, and checks the copy, while others go on reading and
     /// writing. An existing file is refused. A purge does not reach copies outside the store's
-    /// own backup folder.
+    /// own backup folder; while one is pending there, the copy is free of it.
     fn backup_to(&self, path: &Path) -> Result<()>;
 
     /// Upkeep that a recall must not wait for: bounds the write-ahead log, finishes a purge.

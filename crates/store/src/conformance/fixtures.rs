@@ -248,7 +248,7 @@ pub fn decision(n: u64, trajectory: &str, cells: &[u64]) -> Decision {
     }
 }
 
-/// An outcome with a value in every field.
+/// An outcome with a value in every field that the specimens in `tests/data` know.
 pub fn outcome(cell: u64) -> Outcome {
     Outcome {
         success: Some(0.1 + 0.2),
@@ -267,6 +267,7 @@ pub fn outcome(cell: u64) -> Outcome {
         source: "tests".into(),
         is_final: true,
         revise: true,
+        ..Outcome::default()
     }
 }
 

@@ -9,7 +9,8 @@ use super::fixtures::{
     NOW, cell, cell_id, decision, decision_id, event, hash, insert, outcome_id, vector,
 };
 use crate::{
-    DecisionFilter, EventFilter, Evidence, InsertCell, NewDecision, Store, StoreError, UpdateCell,
+    DecisionFilter, EventFilter, Evidence, INDEX_STALE, InsertCell, NewDecision, Store, StoreError,
+    UpdateCell,
 };
 
 pub(super) const CHECKS: &[Check] = &[
@@ -139,6 +140,7 @@ fn purged_means_gone(store: &dyn Store) {
 
     let purged = store.purge(&[cell_id(1), cell_id(77)]).unwrap();
     assert_eq!((purged.cells, purged.seqs), (vec![cell_id(1)], vec![seq]));
+    assert_eq!(store.meta(INDEX_STALE).unwrap(), Some(b"1".to_vec()));
     // Query of 1, context of 2, correction about 3.
     assert_eq!(purged.log_texts_erased, 3);
     assert!(!purged.pending);
@@ -225,7 +227,8 @@ fn a_purge_spares_what_others_said(store: &dyn Store) {
     );
     // Now nobody else says so.
     assert_eq!(store.purge(&[cell_id(2)]).unwrap().log_texts_erased, 2);
-    // Nothing left to purge is no error.
+    // Nothing left to purge is no error, and no work for the index.
+    store.set_meta(INDEX_STALE, b"0").unwrap();
     assert!(
         store
             .purge(&[cell_id(1), cell_id(2)])
@@ -233,6 +236,7 @@ fn a_purge_spares_what_others_said(store: &dyn Store) {
             .cells
             .is_empty()
     );
+    assert_eq!(store.meta(INDEX_STALE).unwrap(), Some(b"0".to_vec()));
 }
 
 fn a_purge_looks_into_events(store: &dyn Store) {

@@ -6,10 +6,11 @@ use std::path::Path;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
-use super::open;
+use super::{open, purge};
 use crate::{Result, StoreError};
 
 /// Copies the database behind `from` to a new file, checks the copy and writes it to the disk.
+/// A copy holds no remains of what was purged, even while the purge is pending.
 /// One snapshot; writers are not held up. An existing file is refused.
 pub(super) fn copy(from: &Connection, to: &Path) -> Result<()> {
     if to.exists() {
@@ -18,7 +19,7 @@ pub(super) fn copy(from: &Connection, to: &Path) -> Result<()> {
             std::io::Error::from(std::io::ErrorKind::AlreadyExists),
         ));
     }
-    let draft = open::with_suffix(to, ".partial");
+    let draft = open::with_suffix(to, &format!(".{}", open::DRAFT));
     open::remove_if_there(&draft)?;
     drop(open::create_private(&draft, true)?);
     let copied = fill(from, &draft);
@@ -43,6 +44,7 @@ fn fill(from: &Connection, draft: &Path) -> Result<()> {
     }
     // A copy is one file, without a log beside it.
     copy.query_row("PRAGMA journal_mode = DELETE", [], |_| Ok(()))?;
+    purge::cleanse_copy(&copy)?;
     let verdict: String = copy.query_row("PRAGMA quick_check(1)", [], |r| r.get(0))?;
     if verdict != "ok" {
         return Err(StoreError::Corrupt(verdict));

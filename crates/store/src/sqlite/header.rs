@@ -50,12 +50,41 @@ pub(super) fn look(path: &Path) -> Result<Option<i64>> {
     }
 }
 
-/// The schema version of a database file that nobody has open, such as a backup.
-pub(super) fn of_unused(path: &Path) -> Result<i64> {
+/// What a file that nobody has open looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A database of ours, of whatever version.
+    Ours,
+    /// Nothing, or the start of nothing in particular: as a database is before its first page is
+    /// written.
+    Unreadable,
+    /// Something else, or not to be read.
+    Foreign,
+}
+
+/// Tells copies of ours from other files.
+pub(super) fn kind_of_unused(path: &Path) -> Kind {
+    match of_unused(path) {
+        Ok(_) | Err(StoreError::NewerDatabase { .. }) => Kind::Ours,
+        Err(StoreError::Corrupt(_)) => Kind::Unreadable,
+        _ => match first_bytes(path) {
+            Ok(header) if header.iter().all(|b| *b == 0) => Kind::Unreadable,
+            _ => Kind::Foreign,
+        },
+    }
+}
+
+fn first_bytes(path: &Path) -> Result<Vec<u8>> {
     let mut header = Vec::new();
     File::open(path)
         .and_then(|file| file.take(100).read_to_end(&mut header))
         .map_err(|e| StoreError::io(path, e))?;
+    Ok(header)
+}
+
+/// The schema version of a database file that nobody has open, such as a backup.
+pub(super) fn of_unused(path: &Path) -> Result<i64> {
+    let header = first_bytes(path)?;
     let name = || path.display().to_string();
     let start = header.len().min(MAGIC.len());
     if header[..start] != MAGIC[..start] {

@@ -7,6 +7,7 @@
 mod backup;
 mod cells;
 mod changes;
+mod copies;
 mod edit;
 mod events;
 mod features;

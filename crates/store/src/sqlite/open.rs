@@ -12,10 +12,12 @@ use crate::{Result, StoreError};
 
 /// The database inside the data directory.
 pub(super) const DATABASE: &str = "memrl.db";
-/// Held while a database is created or migrated.
+/// Held while a database is created or migrated, and while a purge is finished.
 const LOCK: &str = "memrl.lock";
 /// The store's own backups.
 pub(super) const BACKUPS: &str = "backups";
+/// Last part of the name of a copy that is being written.
+pub(super) const DRAFT: &str = "partial";
 
 /// How long a writer waits for other processes.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -85,7 +87,7 @@ fn create(dir: &Path, path: &Path) -> Result<()> {
 }
 
 /// The lock of the data directory, held until it is dropped.
-fn lock(dir: &Path) -> Result<File> {
+pub(super) fn lock(dir: &Path) -> Result<File> {
     let path = dir.join(LOCK);
     let file = create_private(&path, false)?;
     file.lock().map_err(|e| StoreError::io(&path, e))?;

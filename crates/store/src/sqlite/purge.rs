@@ -1,27 +1,89 @@
 //! Purging: after it no byte of the content is left in the files of the store.
 //!
-//! Three steps: the rows, in one transaction; the files (`VACUUM`, truncating checkpoint); the
-//! store's own backups. That the second step is due is noted in the first, so that it happens
-//! even if the process dies in between.
+//! Steps: the rows, in one transaction; the copies in the data directory; the files (`VACUUM`,
+//! truncating checkpoint); a new backup in the place of the copies. What is due is noted in the
+//! first step and crossed off when it is done, so that all of it happens even if the process
+//! dies in between.
 
 use std::collections::BTreeSet;
-use std::fs;
-use std::path::Path;
 use std::time::Duration;
 
 use memrl_types::{Cell, CellId};
-use rusqlite::{Connection, Transaction};
+use rusqlite::{Connection, Transaction, params};
 
 use super::names::Names;
 use super::texts::{Traces, erase_contexts};
 use super::{
-    Durability, SqliteStore, backup, cells, changes, events, forget, header, open, upkeep,
+    Durability, SqliteStore, backup, cells, changes, copies, events, forget, header, open, upkeep,
 };
 use crate::rows::{PurgeReport, Seq};
-use crate::{Result, StoreError};
+use crate::{INDEX_STALE, Result, StoreError};
 
-/// Set while bytes of purged content may be left in the files.
+/// Set while bytes of purged content may be left in the files; see [`Note`].
 const PENDING: &str = "store.purge_pending";
+
+/// Copies of the database may hold the content.
+const COPIES: u8 = 1;
+/// Copies were deleted, and a new one has to take their place.
+const BACKUP: u8 = 2;
+/// Pages of the database may hold the content.
+const REWRITE: u8 = 4;
+
+/// What of a purge is still due, as bits; that the log has to be truncated goes without saying.
+/// With the number of the purge's last change, so that nobody crosses off the purge of another
+/// process, which came in between.
+struct Note(Vec<u8>);
+
+impl Note {
+    fn read(conn: &Connection) -> Result<Option<Self>> {
+        Ok(upkeep::meta(conn, PENDING)?.map(Self))
+    }
+
+    /// Adds a purge to what is due.
+    fn write(tx: &Transaction<'_>) -> Result<()> {
+        let former = Self::read(tx)?;
+        let mut note = vec![COPIES | REWRITE];
+        if former.is_some_and(|f| f.due(BACKUP)) {
+            note[0] |= BACKUP;
+        }
+        note.extend(changes::change_seq(tx)?.to_le_bytes());
+        upkeep::set_meta(tx, PENDING, &note)
+    }
+
+    /// A note without a number says nothing but that there was a purge.
+    fn bits(&self) -> u8 {
+        match self.0[..] {
+            [bits, _, ..] => bits,
+            _ => COPIES | REWRITE,
+        }
+    }
+
+    fn due(&self, what: u8) -> bool {
+        self.bits() & what != 0
+    }
+
+    /// Replaces the bits; false if the stored note is another one by now.
+    fn set(&mut self, conn: &Connection, bits: u8) -> Result<bool> {
+        let mut next = self.0.clone();
+        next.resize(next.len().max(9), 0);
+        next[0] = bits;
+        let done = conn.execute(
+            "UPDATE meta SET value = ?3 WHERE key = ?1 AND value = ?2",
+            params![PENDING, self.0, next],
+        )?;
+        self.0 = next;
+        Ok(done == 1)
+    }
+
+    /// Removes the note; false if the stored note is another one by now.
+    fn clear(self, conn: &Connection) -> Result<bool> {
+        let done = conn.execute(
+            "DELETE FROM meta WHERE key = ?1 AND value = ?2",
+            params![PENDING, self.0],
+        )?;
+        Ok(done == 1)
+    }
+}
 
 /// How long the files wait for readers before the purge is reported as pending.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -33,55 +95,89 @@ impl SqliteStore {
         if report.cells.is_empty() {
             return Ok(report);
         }
-        report.pending = !self.finish_purge()?;
-        report.backups_deleted = self.replace_backups()?;
+        report.pending = !self.finish_purge(&mut report.backups_deleted)?;
         Ok(report)
     }
 
-    /// Rewrites the files without what was deleted; whether nothing is left.
-    pub(super) fn finish_purge(&self) -> Result<bool> {
+    /// Does what is still due; whether nothing is left. Adds to `deleted` the copies that were
+    /// deleted.
+    pub(super) fn finish_purge(&self, deleted: &mut u64) -> Result<bool> {
         let writers = self.writers()?;
-        let clean = scrub(&writers.full)?;
-        if clean {
-            writers
-                .full
-                .execute("DELETE FROM meta WHERE key = ?1", [PENDING])?;
+        let conn = &writers.full;
+        // One process at a time: each would delete the new backup of the other.
+        let _held = open::lock(&self.dir)?;
+        let Some(mut note) = Note::read(conn)? else {
+            return Ok(true);
+        };
+        if note.due(COPIES) {
+            let found = copies::find(&self.dir, &self.path)?;
+            // Noted before the first is deleted: who dies then still owes a backup.
+            if !found.whole.is_empty() && !note.set(conn, note.bits() | BACKUP)? {
+                return Ok(false);
+            }
+            *deleted += found.delete(&self.dir)?;
+            if !note.set(conn, note.bits() & !COPIES)? {
+                return Ok(false);
+            }
         }
-        Ok(clean)
+        if note.due(REWRITE) && !(rewrite(conn)? && note.set(conn, note.bits() & !REWRITE)?) {
+            return Ok(false);
+        }
+        let truncated = truncate(conn)?;
+        if note.due(BACKUP) {
+            self.new_backup(conn)?;
+            if !note.set(conn, note.bits() & !BACKUP)? {
+                return Ok(false);
+            }
+        }
+        Ok(truncated && note.clear(conn)?)
     }
 
-    /// Deletes the copies of the database in the data directory and its backup folder, which hold
-    /// the content, and makes a new backup instead.
-    fn replace_backups(&self) -> Result<u64> {
-        let mut deleted = 0;
-        for folder in [&self.dir, &self.dir.join(open::BACKUPS)] {
-            deleted += delete_copies(folder, &self.path)?;
+    /// Makes the backup that replaces the deleted ones, unless it was made just before a crash.
+    fn new_backup(&self, conn: &Connection) -> Result<()> {
+        let number = changes::change_seq(conn)?;
+        let path = open::backups(&self.dir)?.join(format!("after-purge-{number}.db"));
+        if path.is_file() && header::kind_of_unused(&path) == header::Kind::Ours {
+            return Ok(());
         }
-        if deleted > 0 {
-            let folder = open::backups(&self.dir)?;
-            let upkeep = self.upkeep()?;
-            let number = changes::change_seq(&upkeep)?;
-            backup::copy(&upkeep, &folder.join(format!("after-purge-{number}.db")))?;
-        }
-        Ok(deleted)
+        backup::copy(conn, &path)
     }
 }
 
 /// Whether files have still to be rewritten.
 pub(super) fn is_pending(conn: &Connection) -> Result<bool> {
-    Ok(upkeep::meta(conn, PENDING)?.is_some())
+    Ok(Note::read(conn)?.is_some())
 }
 
-fn scrub(conn: &Connection) -> Result<bool> {
+/// Removes from a copy what a purge that is pending has left in it, and the note: the purge is
+/// no business of whoever restores the copy.
+pub(super) fn cleanse_copy(copy: &Connection) -> Result<()> {
+    let Some(note) = Note::read(copy)? else {
+        return Ok(());
+    };
+    let dirty = note.due(REWRITE);
+    note.clear(copy)?;
+    if dirty {
+        copy.execute_batch("VACUUM")?;
+    }
+    Ok(())
+}
+
+/// Writes the database anew without what was deleted; false if there was no chance to.
+fn rewrite(conn: &Connection) -> Result<bool> {
     match conn.execute_batch("VACUUM").map_err(StoreError::from) {
         // No room for a second copy: `secure_delete` has overwritten the rows where they were,
         // but only a rewritten file is sure not to hold an older copy of a page.
         Err(StoreError::Busy | StoreError::DiskFull) => {
             upkeep::checkpoint(conn, "PASSIVE")?;
-            return Ok(false);
+            Ok(false)
         }
-        other => other?,
+        other => other.map(|()| true),
     }
+}
+
+/// Empties the log; false if a reader held on to it.
+fn truncate(conn: &Connection) -> Result<bool> {
     conn.busy_timeout(PATIENCE)?;
     let truncated = upkeep::checkpoint(conn, "TRUNCATE");
     conn.busy_timeout(open::BUSY_TIMEOUT)?;
@@ -114,7 +210,8 @@ fn remove_rows(tx: &Transaction<'_>, names: &Names, ids: &[CellId]) -> Result<Pu
          AND id NOT IN (SELECT scope FROM decisions)",
         [],
     )?;
-    upkeep::set_meta(tx, PENDING, &[1])?;
+    upkeep::set_meta(tx, INDEX_STALE, b"1")?;
+    Note::write(tx)?;
     Ok(report)
 }
 
@@ -206,32 +303,4 @@ fn delete(tx: &Transaction<'_>, seq: Seq, id: CellId) -> Result<()> {
     tx.prepare_cached("DELETE FROM cell_links WHERE target = ?1")?
         .execute([id.to_string()])?;
     changes::record(tx, seq)
-}
-
-/// Deletes every database of ours in the folder, except the one in use; other files are left
-/// alone.
-fn delete_copies(folder: &Path, in_use: &Path) -> Result<u64> {
-    let entries = match fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(0),
-        Err(e) => return Err(StoreError::io(folder, e)),
-    };
-    let mut deleted = 0;
-    for entry in entries {
-        let path = entry.map_err(|e| StoreError::io(folder, e))?.path();
-        if path == in_use || !path.is_file() {
-            continue;
-        }
-        let ours = matches!(
-            header::of_unused(&path),
-            Ok(_) | Err(StoreError::NewerDatabase { .. })
-        );
-        if ours {
-            for suffix in ["-journal", "-wal", "-shm"] {
-                open::remove_if_there(&open::with_suffix(&path, suffix))?;
-            }
-            deleted += u64::from(open::remove_if_there(&path)?);
-        }
-    }
-    Ok(deleted)
 }

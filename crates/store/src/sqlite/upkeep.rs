@@ -166,7 +166,7 @@ impl SqliteStore {
         let upkeep = self.upkeep()?;
         if purge::is_pending(&upkeep)? {
             drop(upkeep);
-            let done = self.finish_purge()?;
+            let done = self.finish_purge(&mut 0)?;
             return Ok(Maintained {
                 wal_bytes,
                 checkpointed: done,
