@@ -124,6 +124,11 @@ impl Out {
         Progress::new(self.progress, verb, total)
     }
 
+    /// As [`Self::progress`], in bytes of a total that is known later.
+    pub fn progress_of_bytes(&self, verb: &str) -> Progress {
+        Progress::of_bytes(self.progress, verb)
+    }
+
     /// Writes out what is buffered.
     pub fn flush(&mut self) -> Result<()> {
         self.stdout.flush().map_err(|e| Failure::output(&e))

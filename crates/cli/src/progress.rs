@@ -11,6 +11,10 @@ const PATIENCE: Duration = Duration::from_millis(500);
 const BAR: &str = "{bar:20} {human_pos}/{human_len} {eta} {wide_msg}";
 /// Of an unknown one.
 const SPINNER: &str = "{spinner} {msg} {human_pos} {elapsed}";
+/// Of a known total of bytes.
+const BYTES_BAR: &str = "{bar:20} {bytes}/{total_bytes} {eta} {wide_msg}";
+/// Of an unknown one.
+const BYTES_SPINNER: &str = "{spinner} {msg} {bytes} {elapsed}";
 
 fn style(template: &str) -> ProgressStyle {
     ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
@@ -19,6 +23,8 @@ fn style(template: &str) -> ProgressStyle {
 /// See the module documentation.
 pub struct Progress {
     bar: ProgressBar,
+    /// The template once a total is known.
+    known: &'static str,
     started: Instant,
     shown: bool,
     on: bool,
@@ -27,11 +33,22 @@ pub struct Progress {
 impl Progress {
     /// A display that counts up to `total`, or just up.
     pub fn new(on: bool, verb: &str, total: Option<u64>) -> Self {
+        let template = if total.is_some() { BAR } else { SPINNER };
+        Self::with(on, verb, total, template, BAR)
+    }
+
+    /// A display that counts bytes.
+    pub fn of_bytes(on: bool, verb: &str) -> Self {
+        Self::with(on, verb, None, BYTES_SPINNER, BYTES_BAR)
+    }
+
+    fn with(on: bool, verb: &str, total: Option<u64>, template: &str, known: &'static str) -> Self {
         let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::hidden());
-        bar.set_style(style(if total.is_some() { BAR } else { SPINNER }));
+        bar.set_style(style(template));
         bar.set_message(verb.to_owned());
         Self {
             bar,
+            known,
             started: Instant::now(),
             shown: false,
             on,
@@ -56,7 +73,7 @@ impl Progress {
     pub fn of(&mut self, position: u64, total: u64, what: &str) {
         if total > 0 && self.bar.length() != Some(total) {
             self.bar.set_length(total);
-            self.bar.set_style(style(BAR));
+            self.bar.set_style(style(self.known));
         }
         self.bar.set_message(what.to_owned());
         self.at(position);

@@ -10,6 +10,7 @@ mod bench;
 mod cells;
 mod log;
 mod place;
+mod pull;
 mod read;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub use log::{Export, ExportFormat, Feedback, Recall, Reward, RewardCommand, Why
 pub use place::{
     Backup, Completions, Config, ConfigCommand, Doctor, Import, ImportFormat, Man, Restore, Serve,
 };
+pub use pull::Pull;
 
 /// A local-first memory engine for LLM agents that learns from outcomes what to recall.
 #[derive(Debug, Parser)]
@@ -127,6 +129,8 @@ pub enum Command {
     Restore(Restore),
     /// Show and change settings
     Config(Config),
+    /// Download an embedding model and use it
+    Pull(Pull),
     /// Measure quality, speed and what holds under load
     Bench(Bench),
     /// Print completions for a shell

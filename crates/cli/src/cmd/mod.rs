@@ -12,6 +12,7 @@ mod export;
 mod feedback;
 mod import;
 mod init;
+mod pull;
 mod recall;
 mod rewards;
 mod serve;
@@ -51,6 +52,7 @@ pub fn run(cli: Cli, out: &mut Out) -> Result<u8> {
         Command::Backup(args) => backup::backup(global, args.file, out),
         Command::Restore(args) => backup::restore(global, &args, out),
         Command::Config(args) => config::run(global, args.command, out),
+        Command::Pull(args) => pull::run(global, &args, out),
         Command::Bench(args) => bench::run(global, args.command, out),
         Command::Completions(args) => shell::completions(args.shell, out),
         Command::Man(args) => shell::man(args.out.as_deref(), out),

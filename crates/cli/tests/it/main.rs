@@ -4,6 +4,7 @@ mod bad_input;
 mod documentation;
 mod formats;
 mod processes;
+mod pull;
 mod purge;
 mod readme;
 mod storage;
