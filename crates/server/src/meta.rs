@@ -6,6 +6,17 @@ use crate::route::{Answer, Route};
 /// The page that shows `/openapi.json`; needs nothing but this server.
 const PAGE: &str = include_str!("docs.html");
 
+fn page() -> Reply {
+    Reply::whole(200, "text/html; charset=utf-8", PAGE)
+        .header(
+            "content-security-policy",
+            "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
+             connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
+             frame-ancestors 'none'",
+        )
+        .header("referrer-policy", "no-referrer")
+}
+
 pub(crate) const ROUTES: &[Route] = &[
     Route {
         path: "/",
@@ -22,16 +33,16 @@ pub(crate) const ROUTES: &[Route] = &[
         about: "This documentation as a page; works offline.",
         answers: &[(200, "The page.", Answer::Text("text/html"))],
         open: true,
-        run: |_, _| {
-            Ok(Reply::whole(200, "text/html; charset=utf-8", PAGE)
-                .header(
-                    "content-security-policy",
-                    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; \
-                     connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; \
-                     frame-ancestors 'none'",
-                )
-                .header("referrer-policy", "no-referrer"))
-        },
+        run: |_, _| Ok(page()),
+        ..Route::BASE
+    },
+    Route {
+        path: "/redoc",
+        tag: "server",
+        about: "The same page, where memcell-rl has its other one.",
+        answers: &[(200, "The page.", Answer::Text("text/html"))],
+        open: true,
+        run: |_, _| Ok(page()),
         ..Route::BASE
     },
     Route {

@@ -97,6 +97,11 @@ fn the_page_needs_nothing_but_this_server() {
     ] {
         assert!(!text.contains(outside), "{outside}");
     }
+    let redoc = s.get("/redoc");
+    assert_eq!((redoc.status, redoc.text()), (200, text));
+    for header in ["content-type", "content-security-policy", "referrer-policy"] {
+        assert_eq!(redoc.headers[header], page.headers[header], "{header}");
+    }
     let a = s.get("/");
     assert_eq!((a.status, a.headers["location"].as_str()), (307, "/docs"));
     assert_eq!(s.get("/openapi.json").expect(200), openapi());

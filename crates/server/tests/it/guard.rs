@@ -25,7 +25,7 @@ fn foreign_hosts_and_origins_are_refused() {
         ),
         (&[("host", "localhost"), ("origin", "null")], 403),
     ] {
-        for path in ["/health", "/v1/stats", "/docs"] {
+        for path in ["/health", "/v1/stats", "/docs", "/redoc"] {
             let a = s.send("GET", path, headers, b"");
             assert_eq!(a.status, status, "{headers:?}");
             if status == 403 {
@@ -65,7 +65,7 @@ fn loopback_needs_no_token_but_honours_one() {
         401,
         "routes are not told to strangers"
     );
-    for path in ["/health", "/docs", "/openapi.json"] {
+    for path in ["/health", "/docs", "/redoc", "/openapi.json"] {
         assert_eq!(
             closed.get(path).status,
             200,
