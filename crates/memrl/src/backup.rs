@@ -118,26 +118,25 @@ fn check(dir: &Path) -> Result<(u64, u64)> {
     ))
 }
 
-/// Moves a database and its side files out of the way.
+/// Moves a database and its side files out of the way; side files also without a database, which
+/// a restore that was cut off may have left, and which do not fit the next one.
 fn set_aside(data_dir: &Path) -> Result<Option<PathBuf>> {
-    let target = data_dir.join(DATABASE);
-    if !target.exists() {
+    let parts = ["", "-wal", "-shm"];
+    let part = |suffix: &str| data_dir.join(format!("{DATABASE}{suffix}"));
+    if parts.iter().all(|suffix| !part(suffix).exists()) {
         return Ok(None);
     }
+    let taken = |n: u32| data_dir.join(format!("memrl.db.before-restore-{n}"));
     let mut n = 1;
-    let former = loop {
-        let candidate = data_dir.join(format!("memrl.db.before-restore-{n}"));
-        if !candidate.exists() {
-            break candidate;
-        }
+    while taken(n).exists() {
         n += 1;
-    };
-    for suffix in ["", "-wal", "-shm"] {
-        let from = data_dir.join(format!("{DATABASE}{suffix}"));
+    }
+    for suffix in parts {
+        let from = part(suffix);
         if from.exists() {
-            let to = PathBuf::from(format!("{}{suffix}", former.display()));
+            let to = PathBuf::from(format!("{}{suffix}", taken(n).display()));
             std::fs::rename(&from, &to).map_err(|e| Error::io(&from, e))?;
         }
     }
-    Ok(Some(former))
+    Ok(Some(taken(n)))
 }

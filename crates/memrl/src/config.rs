@@ -187,7 +187,7 @@ keys! {
     ("explore.epsilon", "MEMRL_EPSILON", "probability that a soft cell of a slate is withheld; 0 is off"),
     ("explore.sampled_share", "MEMRL_SAMPLED_SHARE", "share of trajectories with sampled slates; 0 is off"),
     ("explore.temperature", "MEMRL_TEMPERATURE", "temperature of sampled slates"),
-    ("explore.none_share", "MEMRL_NONE_SHARE", "share of trajectories without any memory; 0 is off"),
+    ("explore.none_share", "MEMRL_NONE_SHARE", "share of trajectories shown critical constraints only; 0 is off"),
     ("explore.canary_share", "MEMRL_CANARY_SHARE", "share of trajectories served by the canary policy; 0 is off"),
     ("explore.canary_policy", "MEMRL_CANARY_POLICY", "the canary policy"),
     ("reward.spec", "MEMRL_REWARD_SPEC", "spec of a transition's reward"),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use memrl_learn::RewardSpec;
 use memrl_recall::embed::{EmbedError, Embedder, EmbedderSpec, from_spec};
 use memrl_recall::index::QVec;
-use memrl_store::{SqliteStore, Store, StoreError, Vector};
+use memrl_store::{INDEX_STALE, SqliteStore, Store, StoreError, Vector};
 use rand::{RngCore, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 
@@ -17,8 +17,6 @@ use crate::{
     config,
 };
 
-/// Key of the store's meta value that is `1` from a purge until the index file was rewritten.
-const INDEX_STALE: &str = "index_stale";
 /// Key of the store's meta value that names the embedder of which no vector is missing; empty
 /// when somebody has to look.
 const VECTORS_COMPLETE: &str = "vectors_complete";
@@ -180,8 +178,11 @@ impl Memory {
 
     /// Writes the index file anew; then nothing of a purged cell is left in it.
     pub(crate) fn rewrite_index(&self) -> Result<()> {
+        let before = self.store.change_seq()?;
         self.live.snapshot(&*self.store, self.embedder.id())?;
-        if self.store.meta(INDEX_STALE)?.is_some_and(|v| v == b"1") {
+        let stale = self.store.meta(INDEX_STALE)?.is_some_and(|v| v == b"1");
+        // A purge in between is a change, and its mark stays for the next upkeep.
+        if stale && self.store.change_seq()? == before {
             self.store.set_meta(INDEX_STALE, b"0")?;
         }
         Ok(())

@@ -111,7 +111,7 @@ fn question(why: &Why, out: &mut Out) -> Result<()> {
     );
     let contents_only = d.state.get("budget_counts") == Some(&"content".into());
     let tokens = if contents_only {
-        format!("{used} with headings and citations; the budget of {budget} counted contents only")
+        format!("{used} of {budget}, contents only")
     } else {
         format!("{used} of {budget}")
     };
