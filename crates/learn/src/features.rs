@@ -103,7 +103,7 @@ static SCHEMA: &[Feature] = schema! {
     "scope_global", 0.0..=1.0, "1 when its scope is global", |_, c| flag(c.scope_level == ScopeLevel::Global);
     "log_budget", 0.0..=45.0, "ln(1 + token budget) of the request", |x, _| log(x.budget_tokens as f64);
     "log_query_tokens", 0.0..=25.0, "ln(1 + tokens of the query)", |x, _| log(f64::from(x.query_tokens));
-    "log_memory_cells", 0.0..=45.0, "ln(1 + cells visible in the scope)", |x, _| log(x.memory_cells as f64);
+    "log_memory_cells", 0.0..=45.0, "ln(1 + live cells of the memory)", |x, _| log(x.memory_cells as f64);
 };
 
 /// The features of `recall-v1`, in their order.
