@@ -125,6 +125,7 @@ impl Out {
     }
 
     /// As [`Self::progress`], in bytes of a total that is known later.
+    #[cfg(feature = "remote")]
     pub fn progress_of_bytes(&self, verb: &str) -> Progress {
         Progress::of_bytes(self.progress, verb)
     }

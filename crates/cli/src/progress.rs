@@ -12,8 +12,10 @@ const BAR: &str = "{bar:20} {human_pos}/{human_len} {eta} {wide_msg}";
 /// Of an unknown one.
 const SPINNER: &str = "{spinner} {msg} {human_pos} {elapsed}";
 /// Of a known total of bytes.
+#[cfg(feature = "remote")]
 const BYTES_BAR: &str = "{bar:20} {bytes}/{total_bytes} {eta} {wide_msg}";
 /// Of an unknown one.
+#[cfg(feature = "remote")]
 const BYTES_SPINNER: &str = "{spinner} {msg} {bytes} {elapsed}";
 
 fn style(template: &str) -> ProgressStyle {
@@ -38,6 +40,7 @@ impl Progress {
     }
 
     /// A display that counts bytes.
+    #[cfg(feature = "remote")]
     pub fn of_bytes(on: bool, verb: &str) -> Self {
         Self::with(on, verb, None, BYTES_SPINNER, BYTES_BAR)
     }

@@ -140,6 +140,21 @@ mod fetch {
 
     /// A failed download, with what to do about it.
     fn explained(error: &EmbedError, model: &HubModel, folder: &Path) -> Failure {
+        use std::io::ErrorKind as Kind;
+        if let EmbedError::Io { source, .. } = error {
+            // These come from the disk only.
+            let code = match source.kind() {
+                Kind::StorageFull | Kind::QuotaExceeded => Some(Code::DiskFull),
+                Kind::PermissionDenied
+                | Kind::ReadOnlyFilesystem
+                | Kind::NotADirectory
+                | Kind::AlreadyExists => Some(Code::Io),
+                _ => None,
+            };
+            if let Some(code) = code {
+                return Failure::new(code, error.to_string());
+            }
+        }
         let (repo, revision) = (&model.repo, &model.revision);
         let again = "what is complete is kept, so `memrl pull` goes on where it stopped";
         let (message, hint) = match error {
@@ -160,7 +175,7 @@ mod fetch {
             ),
             EmbedError::Io { .. } => (
                 error.to_string(),
-                format!("check the network, --endpoint, ${ENDPOINT} and the disk; {again}"),
+                format!("check the network, --endpoint and ${ENDPOINT}; {again}"),
             ),
             EmbedError::Refused { .. } => (error.to_string(), format!("try again later; {again}")),
             _ => (

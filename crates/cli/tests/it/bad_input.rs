@@ -212,3 +212,9 @@ fn foreign_text_cannot_leave_its_line() {
     assert_eq!(listed.lines().count(), 2, "{listed}");
     assert!(!listed.contains('\x1b'), "{listed:?}");
 }
+
+#[cfg(not(feature = "remote"))]
+#[test]
+fn a_build_that_cannot_download_says_so() {
+    refused(&Home::new(), "7 | made without the feature `remote` | pull");
+}

@@ -4,6 +4,7 @@ mod bad_input;
 mod documentation;
 mod formats;
 mod processes;
+#[cfg(all(feature = "remote", feature = "bert"))]
 mod pull;
 mod purge;
 mod readme;

@@ -282,6 +282,15 @@ fn what_goes_wrong_is_said_and_changes_no_setting() {
 }
 
 #[test]
+fn a_disk_that_takes_no_model_is_not_blamed_on_the_network() {
+    let home = Home::new();
+    home.ok(&["init"]);
+    std::fs::write(home.path().join("models"), "a file").expect("a file is written");
+    let hub = Hub::start(Fault::None);
+    failed(&pull(&home, "a/b", &hub.url), 6, "io", "cannot write");
+}
+
+#[test]
 fn a_pull_that_broke_off_goes_on_where_it_stopped() {
     let home = Home::new();
     let broken = Hub::start(Fault::Short);
