@@ -15,7 +15,7 @@ pub struct Pull {
     /// Branch, tag or commit
     #[arg(long, default_value = "main")]
     pub revision: String,
-    /// Where to fetch it [default: $HF_ENDPOINT, else https://huggingface.co]
+    /// Where to fetch it [default: $HF_ENDPOINT, else huggingface.co]
     #[arg(long, value_name = "URL")]
     pub endpoint: Option<String>,
     /// Only download; leave the setting `embedder` as it is
