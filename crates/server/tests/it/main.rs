@@ -4,6 +4,7 @@ mod bad_input;
 mod docs;
 mod guard;
 mod memcell;
+mod memcell_decide;
 mod native;
 mod race;
 mod server;
