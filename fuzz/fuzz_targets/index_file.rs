@@ -19,6 +19,7 @@ fuzz_target!(|data: &[u8]| {
             levels: &levels,
             pool: 10,
             judge: &|_| Verdict::Admit,
+            hints: &[],
             params: Default::default(),
         });
     }
