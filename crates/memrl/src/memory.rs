@@ -91,6 +91,9 @@ impl Memory {
             Some(embedder) => embedder,
             None => configured(&config.embedder)?,
         };
+        // Before the file is opened, so that no restore replaces it in between; the store makes
+        // a directory that is not there yet, and then there is nothing to replace.
+        let early = dir.exists().then(|| presence(&dir, false)).transpose()?;
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&dir)?);
         let mut rng = match seed {
             Some(seed) => ChaCha12Rng::seed_from_u64(seed),
@@ -109,7 +112,10 @@ impl Memory {
         let (salt, key) = secret.split_at(8);
         let salt = u64::from_le_bytes(salt.try_into().unwrap_or_default());
         let hash_key = key.try_into().unwrap_or_default();
-        let presence = presence(&dir, false)?;
+        let presence = match early {
+            Some(held) => held,
+            None => presence(&dir, false)?,
+        };
         let index_salt = index_salt(&hash_key);
         let newest = store.change_seq()?;
         let live = LiveIndex::open(
@@ -168,9 +174,7 @@ impl Memory {
         } else {
             drop(self.live.level(&*self.store, self.embedder.id())?);
         }
-        // An embedder that does not answer is reported by recalls and by the doctor; it must not
-        // keep the rest from being looked after.
-        if self.vectors_may_be_missing()? && self.embed_missing(256).is_ok() {
+        if self.vectors_may_be_missing()? && self.embed_some(256)?.is_some() {
             self.note_completeness()?;
         }
         Ok(())
@@ -191,7 +195,7 @@ impl Memory {
     /// After many writes: the same as [`Self::maintain`], until nothing is missing.
     pub(crate) fn after_bulk_write(&self) -> Result<()> {
         if self.vectors_may_be_missing()? {
-            while self.embed_missing(1024).is_ok_and(|done| done > 0) {}
+            while self.embed_some(1024)?.is_some_and(|done| done > 0) {}
             self.note_completeness()?;
         }
         self.maintain()
@@ -226,6 +230,16 @@ impl Memory {
             self.store.set_meta(VECTORS_COMPLETE, b"")?;
         }
         Ok(())
+    }
+
+    /// The same as [`Self::embed_missing`]; `None` when the embedder does not answer. Recalls and
+    /// the doctor report that; it must not keep the rest from being looked after.
+    fn embed_some(&self, limit: usize) -> Result<Option<usize>> {
+        match self.embed_missing(limit) {
+            Ok(done) => Ok(Some(done)),
+            Err(Error::Embed(_)) => Ok(None),
+            Err(other) => Err(other),
+        }
     }
 
     /// Embeds up to `limit` cells that have no vector of this embedder; how many it did.

@@ -40,7 +40,7 @@ fn forgotten_means_gone() {
     home.with_three();
     let secret = "Zanzibarian flugelhorns play quixotically over xylographic maps.";
     let id = home.ok(&["add", "--scope", "user=ann", secret]);
-    // It spreads: a version, a query, a context, a correction, a backup, an export inside.
+    // It spreads: a version, a query, a context, a correction, a backup. (An export is the reader's copy, out of reach: docs/dataset.md.)
     home.ok(&["update", &id, "--content", &format!("{secret} Twice.")]);
     home.ok(&[
         "recall",
