@@ -62,6 +62,8 @@ pub enum LinkKind {
     Decision,
     /// Said in this message or document.
     Source,
+    /// A near-duplicate that was there before: found together, kept apart.
+    Similar,
 }
 
 /// One unit of memory, as stored.

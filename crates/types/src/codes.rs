@@ -67,6 +67,10 @@ codes! {
     CellNotFound = ("cell_not_found", 404, 4, "`memrl list` shows the cells there are"),
     /// No such decision.
     DecisionNotFound = ("decision_not_found", 404, 4, "`memrl recall` prints the id of its decision; `memrl why last` shows the last one"),
+    /// A verdict on a cell that no decision has shown.
+    NeverShown = ("never_shown", 409, 5, "feedback is about what was recalled; `memrl retrieve` shows cells and names its decision"),
+    /// A transcript that is none.
+    NotATranscript = ("not_a_transcript", 422, 2, "give a session file of Claude Code (~/.claude/projects/…/*.jsonl) or Codex (~/.codex/sessions/…/rollout-*.jsonl)"),
     /// No such policy.
     PolicyNotFound = ("policy_not_found", 404, 4, "built in are: baseline_v0, similarity, utility, none"),
     /// No such reward spec.

@@ -8,6 +8,7 @@
 pub mod cell;
 pub mod codes;
 pub mod decision;
+pub mod episode;
 pub mod ids;
 pub mod names;
 pub mod outcome;
@@ -21,6 +22,10 @@ pub use cell::{
 };
 pub use codes::{Code, CodeInfo};
 pub use decision::{Arm, Component, Decision, Event, Item, Propensity};
+pub use episode::{
+    EPISODE_SCHEMA, Ended, Episode, EpisodeStatus, Intent, PendingCall, Session, SessionCounts,
+    TaskType, TestCounts, Touched, Trouble,
+};
 pub use ids::{CellId, DecisionId, EventId, OutcomeId};
 pub use names::{
     CellStatus, CellType, DecisionPoint, EventKind, ExploreMode, Mode, Origin, RetentionAction,

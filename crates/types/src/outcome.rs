@@ -23,6 +23,10 @@ pub struct Verdict {
 pub struct Outcome {
     /// Success of the task, in [0, 1]; a boolean is 0 or 1.
     pub success: Option<f64>,
+    /// Success as guessed from signs (tests, failing tools, a revert), in [0, 1]: counts only
+    /// while nobody has said `success`; the last guess replaces earlier ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub implied_success: Option<f64>,
     /// An unsafe action happened.
     pub unsafe_action: Option<bool>,
     /// An outdated memory misled the agent.
@@ -110,6 +114,9 @@ impl Merged {
             }
             (None, reported) => sum.success = reported,
             _ => {}
+        }
+        if new.implied_success.is_some() {
+            sum.implied_success = new.implied_success;
         }
         flag(&mut sum.unsafe_action, new.unsafe_action, new.revise);
         flag(

@@ -39,6 +39,7 @@ pub fn run(global: &Global, args: args::Feedback, out: &mut Out) -> Result<u8> {
         .collect::<Result<Vec<_>>>()?;
     let outcome = Outcome {
         success: args.success,
+        implied_success: None,
         unsafe_action: args.unsafe_action,
         stale_memory_error: args.stale,
         tokens_used: args.tokens,

@@ -47,6 +47,7 @@ pub(super) fn of_report(report: &OutcomeRow, texts: bool) -> Vec<Signal> {
     let flag = |b: Option<bool>| b.map(|b| f64::from(u8::from(b)));
     let numbers = [
         ("success", o.success),
+        ("implied_success", o.implied_success),
         ("unsafe_action", flag(o.unsafe_action)),
         ("stale_memory_error", flag(o.stale_memory_error)),
         ("tokens_used", o.tokens_used.map(|v| v as f64)),

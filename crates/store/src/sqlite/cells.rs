@@ -144,13 +144,19 @@ pub(super) const fn link_code(kind: LinkKind) -> u8 {
         LinkKind::DerivedFrom => 0,
         LinkKind::Decision => 1,
         LinkKind::Source => 2,
+        LinkKind::Similar => 3,
     }
 }
 
 fn link_kind(code: u8) -> Option<LinkKind> {
-    [LinkKind::DerivedFrom, LinkKind::Decision, LinkKind::Source]
-        .into_iter()
-        .find(|k| link_code(*k) == code)
+    [
+        LinkKind::DerivedFrom,
+        LinkKind::Decision,
+        LinkKind::Source,
+        LinkKind::Similar,
+    ]
+    .into_iter()
+    .find(|k| link_code(*k) == code)
 }
 
 /// The cell with this row number.
