@@ -20,6 +20,10 @@ pub struct Config {
     pub explore: ExploreSettings,
     /// Rewards.
     pub reward: RewardConfig,
+    /// Learned values.
+    pub values: ValueConfig,
+    /// Coding agents and their sessions.
+    pub sessions: SessionConfig,
     /// Limits on input.
     pub limits: Limits,
     /// The HTTP server.
@@ -34,6 +38,8 @@ impl Default for Config {
             recall: RecallConfig::default(),
             explore: ExploreSettings::default(),
             reward: RewardConfig::default(),
+            values: ValueConfig::default(),
+            sessions: SessionConfig::default(),
             limits: Limits::default(),
             server: ServerConfig::default(),
         }
@@ -110,6 +116,107 @@ impl Default for RewardConfig {
             spec: "memcell_v1".into(),
         }
     }
+}
+
+/// Settings of learned values (`docs/learning.md`); names are MemRL's where it has one.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ValueConfig {
+    /// Share of its mass that evidence loses per day.
+    pub decay_rate: f64,
+    /// γ: what a neighbour's, an ancestor's or an earlier decision's evidence is worth.
+    pub discount_factor: f64,
+    /// Weight of the first whole observation against the prior: 1 / (1 + prior mass).
+    pub learning_rate: f64,
+    /// Least similarity of neighbours.
+    pub propagation_threshold: f64,
+    /// Most neighbours of a cell.
+    pub neighbours: u32,
+    /// λ of the eligibility traces.
+    pub trace_decay: f64,
+}
+
+impl Default for ValueConfig {
+    fn default() -> Self {
+        Self {
+            decay_rate: memrl_learn::value::DECAY_RATE,
+            discount_factor: 0.9,
+            learning_rate: 0.1,
+            propagation_threshold: 0.5,
+            neighbours: 10,
+            trace_decay: 0.7,
+        }
+    }
+}
+
+impl ValueConfig {
+    /// Mass of the prior, `1 / learning_rate − 1`.
+    pub fn prior_mass(&self) -> f64 {
+        1.0 / self.learning_rate - 1.0
+    }
+
+    /// The prior of values under these settings.
+    pub fn prior(&self) -> memrl_learn::ValuePrior {
+        memrl_learn::ValuePrior {
+            mass: self.prior_mass(),
+            decay_rate: self.decay_rate,
+            ..memrl_learn::ValuePrior::default()
+        }
+    }
+}
+
+/// Settings for coding agents: what hooks, the MCP server and `memrl retrieve` do.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SessionConfig {
+    /// Whether hooks inject and capture at all.
+    pub enabled: bool,
+    /// The policy of recalls for sessions.
+    pub policy: String,
+    /// Weight of the learned value against similarity, in [0, 1).
+    pub utility_weight: f64,
+    /// Token budget of an injected block.
+    pub budget_tokens: u64,
+    /// Episodes shown when nobody says how many.
+    pub limit: u64,
+    /// Whether hooks look into other projects when this one has too little.
+    pub widen: bool,
+    /// Whether sessions are captured when they end.
+    pub capture: bool,
+    /// Whether the working tree's diff is stored with an episode.
+    pub capture_diff: bool,
+    /// Whether a language model reads captured sessions. Sends their (redacted) text to it.
+    pub extract_intent: bool,
+    /// `shared`: worktrees of a repository are one project; `isolated`: each is its own.
+    pub worktrees: Worktrees,
+}
+
+impl Default for SessionConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            policy: "utility".into(),
+            utility_weight: 0.5,
+            budget_tokens: 1500,
+            limit: 3,
+            widen: false,
+            capture: true,
+            capture_diff: false,
+            extract_intent: false,
+            worktrees: Worktrees::default(),
+        }
+    }
+}
+
+/// What worktrees of one repository have in common.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Worktrees {
+    /// One memory for all of them.
+    #[default]
+    Shared,
+    /// Each has its own.
+    Isolated,
 }
 
 /// Limits on input.
@@ -191,6 +298,22 @@ keys! {
     ("explore.canary_share", "MEMRL_CANARY_SHARE", "share of trajectories served by the canary policy; 0 is off"),
     ("explore.canary_policy", "MEMRL_CANARY_POLICY", "the canary policy"),
     ("reward.spec", "MEMRL_REWARD_SPEC", "spec of a transition's reward"),
+    ("values.decay_rate", "MEMRL_DECAY_RATE", "share of its mass that evidence loses per day"),
+    ("values.discount_factor", "MEMRL_DISCOUNT_FACTOR", "what evidence of neighbours, ancestors and earlier steps is worth"),
+    ("values.learning_rate", "MEMRL_LEARNING_RATE", "weight of the first whole observation against the prior"),
+    ("values.propagation_threshold", "MEMRL_PROPAGATION_THRESHOLD", "least similarity of neighbours"),
+    ("values.neighbours", "MEMRL_NEIGHBOURS", "most neighbours of a cell"),
+    ("values.trace_decay", "MEMRL_TRACE_DECAY", "lambda of the eligibility traces"),
+    ("sessions.enabled", "MEMRL_SESSIONS", "whether hooks inject and capture at all"),
+    ("sessions.policy", "MEMRL_SESSION_POLICY", "policy of recalls for coding agents"),
+    ("sessions.utility_weight", "MEMRL_UTILITY_WEIGHT", "weight of the learned value against similarity"),
+    ("sessions.budget_tokens", "MEMRL_SESSION_BUDGET", "token budget of an injected block"),
+    ("sessions.limit", "MEMRL_SESSION_LIMIT", "episodes shown when nobody says how many"),
+    ("sessions.widen", "MEMRL_WIDEN", "whether hooks look into other projects as well"),
+    ("sessions.capture", "MEMRL_CAPTURE", "whether sessions are captured when they end"),
+    ("sessions.capture_diff", "MEMRL_CAPTURE_DIFF", "whether the working tree's diff is stored with an episode"),
+    ("sessions.extract_intent", "MEMRL_EXTRACT_INTENT", "whether a language model reads captured sessions"),
+    ("sessions.worktrees", "MEMRL_WORKTREES", "shared or isolated"),
     ("limits.max_content_bytes", "MEMRL_MAX_CONTENT_BYTES", "largest content of one cell"),
     ("limits.max_query_bytes", "MEMRL_MAX_QUERY_BYTES", "largest query"),
     ("server.host", "MEMRL_HOST", "address to bind; any but loopback needs a token"),
@@ -328,6 +451,31 @@ fn check(config: &Config) -> Result<()> {
     share("explore.epsilon", config.explore.epsilon, 0.5)?;
     share("explore.sampled_share", config.explore.sampled_share, 1.0)?;
     share("explore.none_share", config.explore.none_share, 1.0)?;
+    share("values.decay_rate", config.values.decay_rate, 0.99)?;
+    share("values.discount_factor", config.values.discount_factor, 1.0)?;
+    share("values.trace_decay", config.values.trace_decay, 1.0)?;
+    share(
+        "values.propagation_threshold",
+        config.values.propagation_threshold,
+        1.0,
+    )?;
+    share(
+        "sessions.utility_weight",
+        config.sessions.utility_weight,
+        0.99,
+    )?;
+    let rate = config.values.learning_rate;
+    if !(rate.is_finite() && rate > 0.0 && rate < 1.0) {
+        return Err(Error::Config(format!(
+            "values.learning_rate = {rate}: must lie in (0, 1)"
+        )));
+    }
+    if config.values.neighbours > 100 {
+        return Err(Error::Config(format!(
+            "values.neighbours = {}: must lie in [0, 100]",
+            config.values.neighbours
+        )));
+    }
     share("explore.canary_share", config.explore.canary_share, 1.0)?;
     share(
         "explore.none_share + explore.canary_share",
