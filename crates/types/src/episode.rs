@@ -7,7 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::Timestamp;
+use crate::{Reading, Timestamp};
 
 /// The version of this layout that is written.
 pub const EPISODE_SCHEMA: u32 = 1;
@@ -143,6 +143,8 @@ pub struct Session {
     /// Cells that the agent's answers cite (`[m:1a2b3c4d]`), by their short ids.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub cited: Vec<String>,
+    /// What the parser must know to read on.
+    pub reading: Reading,
 }
 
 /// Numbers about a session.
@@ -179,6 +181,9 @@ pub struct PendingCall {
     pub tool: String,
     /// What the call was about: a command or a path, shortened and redacted.
     pub subject: String,
+    /// Hash of the whole action, by which the same one is recognised later.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub action: String,
 }
 
 macro_rules! lenient {

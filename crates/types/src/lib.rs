@@ -12,6 +12,7 @@ pub mod episode;
 pub mod ids;
 pub mod names;
 pub mod outcome;
+pub mod reading;
 pub mod rules;
 pub mod scope;
 pub mod time;
@@ -32,6 +33,7 @@ pub use names::{
     Sensitivity, StoreAction, Tier,
 };
 pub use outcome::{Conflict, Merged, Outcome, Verdict};
+pub use reading::{CountedAnswer, LastSeen, OpenTrouble, Reading, Turn};
 pub use rules::{Clearance, Mask, RuleInput};
 pub use scope::{Scope, ScopeError};
 pub use time::Timestamp;
