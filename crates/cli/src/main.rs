@@ -1,44 +1,8 @@
-//! The `memrl` command: parses arguments, calls one method of the engine, prints its answer.
-//!
-//! Results go to standard output, everything else to standard error; `--json` makes both
-//! machine-readable. Exit codes are those of the table in `memrl_types::codes`.
-//!
-//! **Architecture Invariant:** no decision is made here. What a command can do, a method of
-//! `memrl::Memory` does.
-
-mod args;
-mod cmd;
-mod fail;
-mod out;
-mod progress;
-mod session;
-mod style;
-mod table;
-mod text;
+//! The `memrl` binary.
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::args::Cli;
-use crate::fail::Failure;
-use crate::out::Out;
-
 fn main() -> ExitCode {
     let raw: Vec<_> = std::env::args_os().collect();
-    let cli = match Cli::try_parse_from(&raw) {
-        Ok(cli) => cli,
-        Err(error) => return fail::usage(&error, &raw),
-    };
-    let mut out = Out::new(&cli.global);
-    let done = cmd::run(cli, &mut out).and_then(|code| {
-        out.flush()?;
-        Ok(code)
-    });
-    match done {
-        Ok(code) => ExitCode::from(code),
-        // The reader of our output has seen enough (`memrl list | head`).
-        Err(Failure::Closed) => ExitCode::SUCCESS,
-        Err(failure) => out.failure(&failure),
-    }
+    memrl_cli::run(&raw)
 }
