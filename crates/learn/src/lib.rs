@@ -12,21 +12,30 @@
 //! 4. [`explore::decide`] assigns the trajectory to an arm, selects under the token budget,
 //!    randomises as configured and answers a [`Choice`] with its exact propensity;
 //! 5. later, a [`RewardSpec`] turns the outcome into a number and
-//!    [`value`] turns it into evidence about the cells that were shown.
+//!    [`value`] turns it into evidence about the cells that were shown, and [`trace`] about what
+//!    led to them;
+//! 6. now and then [`propagate`] solves for the values of all cells at once, over the [`Graph`] of
+//!    similar cells.
 
 pub mod candidate;
 pub mod explore;
 pub mod features;
+pub mod graph;
 pub mod policy;
+pub mod propagate;
 pub mod ranking;
 pub mod retain;
 pub mod reward;
 pub mod select;
+pub mod trace;
 pub mod value;
 
 pub use candidate::{Candidate, Context, ScopeLevel};
 pub use explore::{Choice, ExploreConfig, ItemChoice, Policies, decide};
+pub use graph::Graph;
 pub use policy::{RecallPolicy, Scored};
+pub use propagate::{Propagated, PropagationProblem, propagate};
 pub use ranking::Ranking;
 pub use reward::{Reward, RewardSpec};
-pub use value::{Accumulator, ValueEstimate, ValuePrior};
+pub use trace::TraceConfig;
+pub use value::{Accumulator, OwnPrior, Signal, ValueEstimate, ValuePrior};
