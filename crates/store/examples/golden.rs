@@ -8,7 +8,7 @@ use memrl_store::conformance::fixtures::{
     NOW, cell, cell_id, decision, decision_id, event, full_cell, insert, outcome, outcome_id,
     vector,
 };
-use memrl_store::{Evidence, InsertCell, NewDecision, Reward, SqliteStore, Store};
+use memrl_store::{CellPrior, Evidence, InsertCell, NewDecision, Reward, SqliteStore, Store};
 use memrl_types::EventKind;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -64,6 +64,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }],
         0.99,
     )?;
+    store.put_priors(&[CellPrior {
+        seq: done[1].seq,
+        mean: 1.0 / 3.0,
+        mass: 9.9,
+        at: NOW,
+    }])?;
     store.append_events(&[event(1, EventKind::WriteCell, &[1], Some(1))])?;
     store.set_meta("salt", &[1, 2, 3])?;
     store.backup_to(Path::new(&file))?;

@@ -17,9 +17,10 @@ mod traits;
 
 pub use error::{Result, StoreError};
 pub use rows::{
-    Appended, CellFilter, CellRow, CellValue, Change, Changed, Cursor, DecisionFilter, DecisionRow,
-    EventFilter, Evidence, InsertCell, Inserted, Maintained, NewDecision, Order, OutcomeRow, Page,
-    PurgeReport, Recorded, Reward, Seq, Stats, UpdateCell, Vector, Version,
+    Appended, CellFilter, CellPrior, CellRow, CellValue, CellVector, Change, Changed, Cursor,
+    DecisionFilter, DecisionRow, EventFilter, Evidence, InsertCell, Inserted, Maintained,
+    NewDecision, Order, OutcomeRow, Page, PurgeReport, Recorded, Reward, Seq, Shown, Stats,
+    UpdateCell, Vector, Version,
 };
 pub use sqlite::SqliteStore;
 pub use traits::{INDEX_STALE, Store};

@@ -185,6 +185,41 @@ pub struct CellValue {
     pub ref_time: Timestamp,
 }
 
+/// What the neighbours of a cell make its prior: the last propagation's word.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct CellPrior {
+    /// The cell.
+    pub seq: Seq,
+    /// Mean, in [0, 1].
+    pub mean: f64,
+    /// Mass, above 0.
+    pub mass: f64,
+    /// When it was made.
+    pub at: Timestamp,
+}
+
+/// The embedding of a cell by one model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CellVector {
+    /// The cell.
+    pub seq: Seq,
+    /// Its type.
+    pub kind: CellType,
+    /// The vector, as the embedder encodes it.
+    pub bytes: Vec<u8>,
+}
+
+/// How often recall has shown a cell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shown {
+    /// The cell.
+    pub seq: Seq,
+    /// Decisions that showed it.
+    pub decisions: u64,
+    /// When the last of them was made; `None` without one.
+    pub last_at: Option<Timestamp>,
+}
+
 /// One piece of evidence about a cell. Keyed by outcome and cell: the same piece again changes
 /// nothing, another piece under the same key replaces the first.
 #[derive(Debug, Clone, Copy, PartialEq)]

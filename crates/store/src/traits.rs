@@ -3,12 +3,13 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use memrl_types::{CellId, CellStatus, DecisionId, Event, Outcome, OutcomeId, Timestamp};
+use memrl_types::{CellId, CellStatus, CellType, DecisionId, Event, Outcome, OutcomeId, Timestamp};
 
 use crate::rows::{
-    Appended, CellFilter, CellRow, CellValue, Change, Cursor, DecisionFilter, DecisionRow,
-    EventFilter, Evidence, InsertCell, Inserted, Maintained, NewDecision, OutcomeRow, Page,
-    PurgeReport, Recorded, Reward, Seq, Stats, UpdateCell, Vector, Version,
+    Appended, CellFilter, CellPrior, CellRow, CellValue, CellVector, Change, Cursor,
+    DecisionFilter, DecisionRow, EventFilter, Evidence, InsertCell, Inserted, Maintained,
+    NewDecision, OutcomeRow, Page, PurgeReport, Recorded, Reward, Seq, Shown, Stats, UpdateCell,
+    Vector, Version,
 };
 use crate::{Result, StoreError};
 
@@ -19,8 +20,8 @@ pub const INDEX_STALE: &str = "index_stale";
 /// Where everything is kept.
 ///
 /// Every writing method is atomic. Methods on cells and outcomes return after the write would
-/// survive a loss of power; [`Store::append_decision`], [`Store::append_events`] and
-/// [`Store::touch`] return after it would survive the death of the process, and never wait for a
+/// survive a loss of power; [`Store::append_decision`], [`Store::append_events`],
+/// [`Store::put_priors`] and [`Store::touch`] return after it would survive the death of the process, and never wait for a
 /// disk. Readers see every acknowledged write of every process.
 ///
 /// Events given to a writing method are part of its transaction: neither is ever there without
@@ -51,6 +52,20 @@ pub trait Store: Send + Sync {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Page<CellRow>>;
+
+    /// How many of the wanted cells (the order of the filter aside) have each value at this place
+    /// of their payload: keys with dots between, as in `outcome.status`. Texts as they are,
+    /// everything else as JSON; `None` where there is nothing or a null. The most frequent first.
+    fn count_by_payload(
+        &self,
+        filter: &CellFilter,
+        path: &str,
+    ) -> Result<Vec<(Option<String>, u64)>>;
+
+    /// The values that scopes have under a key (texts as they are, everything else as JSON), each
+    /// with the number of its live cells, neither deleted nor superseded, of whatever other
+    /// scope pairs. Values without one are left out. The most frequent first.
+    fn scope_values(&self, key: &str) -> Result<Vec<(String, u64)>>;
 
     /// Replaces the state of a cell and keeps the old one as a version. [`StoreError::Conflict`]
     /// when the cell no longer has the expected version, [`StoreError::NotLive`] when it is
@@ -118,6 +133,10 @@ pub trait Store: Send + Sync {
     /// have no vector of this model.
     fn vectors_missing(&self, model: &str, after: Seq, limit: usize) -> Result<Vec<CellRow>>;
 
+    /// The vectors of this model of all cells that are not deleted, in order of row number: of
+    /// cells of these types, or of all where none is named.
+    fn vectors_of(&self, model: &str, types: &[CellType]) -> Result<Vec<CellVector>>;
+
     /// Stores vectors (replacing those of the same model), each with the version of the cell
     /// that it was made from: a vector of an older version is dropped. Returns how many were
     /// kept. Counts as a change of the cells.
@@ -155,6 +174,16 @@ pub trait Store: Send + Sync {
 
     /// The decisions of a trajectory, in order, with items and texts.
     fn trajectory(&self, id: &str) -> Result<Vec<DecisionRow>>;
+
+    /// The cells that recall decisions of a trajectory have shown, each once, in the order of
+    /// their first showing; also those that are gone by now.
+    fn shown_in(&self, trajectory: &str) -> Result<Vec<CellId>>;
+
+    /// The latest recall decision that showed the cell.
+    fn last_shown(&self, cell: CellId) -> Result<Option<DecisionId>>;
+
+    /// For each of these cells, in this order, how many recall decisions showed it.
+    fn shown_counts(&self, seqs: &[Seq]) -> Result<Vec<Shown>>;
 
     /// Records a report about a decision (or the decision of a query id). The same report for
     /// the same decision again is not stored twice (nor are its events): the answer names the first.
@@ -197,6 +226,16 @@ pub trait Store: Send + Sync {
 
     /// The single pieces of evidence about a cell, the newest first.
     fn evidence_of(&self, seq: Seq) -> Result<Vec<Evidence>>;
+
+    /// Puts these priors in the place of all that were stored. Those of cells that are not there
+    /// (any more) or deleted are dropped. Made again at any time, so it does not wait for a disk.
+    fn put_priors(&self, priors: &[CellPrior]) -> Result<()>;
+
+    /// The priors of these cells; cells without one are left out.
+    fn priors(&self, seqs: &[Seq]) -> Result<Vec<CellPrior>>;
+
+    /// All priors, in order of row number.
+    fn all_priors(&self) -> Result<Vec<CellPrior>>;
 
     // ---- upkeep -----------------------------------------------------------------------------
 

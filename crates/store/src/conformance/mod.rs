@@ -5,6 +5,7 @@
 
 mod cells;
 mod concurrency;
+mod counting;
 pub mod fixtures;
 mod following;
 mod log;
@@ -24,6 +25,7 @@ pub fn checks() -> impl Iterator<Item = Check> {
         removal::CHECKS,
         log::CHECKS,
         values::CHECKS,
+        counting::CHECKS,
         concurrency::CHECKS,
     ]
     .into_iter()

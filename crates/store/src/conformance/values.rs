@@ -4,8 +4,8 @@ use memrl_types::Timestamp;
 use memrl_types::time::MICROS_PER_DAY;
 
 use super::Check;
-use super::fixtures::{cell, insert, outcome_id};
-use crate::{CellValue, Evidence, Seq, Store, StoreError};
+use super::fixtures::{cell, cell_id, insert, outcome_id};
+use crate::{CellPrior, CellValue, Evidence, Seq, Store, StoreError};
 
 pub(super) const CHECKS: &[Check] = &[
     (
@@ -23,6 +23,14 @@ pub(super) const CHECKS: &[Check] = &[
     (
         "evidence_outside_its_range_is_refused",
         evidence_outside_its_range_is_refused,
+    ),
+    (
+        "priors_are_those_of_the_last_propagation",
+        priors_are_those_of_the_last_propagation,
+    ),
+    (
+        "the_prior_of_a_cell_goes_with_it",
+        the_prior_of_a_cell_goes_with_it,
     ),
     ("the_first_of_two_salts_stays", the_first_of_two_salts_stays),
 ];
@@ -136,6 +144,62 @@ fn evidence_outside_its_range_is_refused(store: &dyn Store) {
         assert!(matches!(refused, Err(StoreError::InvalidInput(_))));
     }
     assert!(store.all_values().unwrap().is_empty());
+}
+
+fn prior(seq: Seq, mean: f64, mass: f64) -> CellPrior {
+    CellPrior {
+        seq,
+        mean,
+        mass,
+        at: Timestamp(7),
+    }
+}
+
+fn priors_are_those_of_the_last_propagation(store: &dyn Store) {
+    let [a, b] = seqs(store);
+    assert_eq!(store.all_priors().unwrap(), []);
+    let first = [prior(b, 1.0 / 3.0, 9.9), prior(a, 0.0, 9.0)];
+    store.put_priors(&first).unwrap();
+    assert_eq!(store.all_priors().unwrap(), [first[1], first[0]]);
+    assert_eq!(store.priors(&[b, 99, a]).unwrap(), first);
+    // What a later propagation does not name has no prior any more.
+    let second = [prior(a, 1.0, f64::MIN_POSITIVE)];
+    store.put_priors(&second).unwrap();
+    assert_eq!(store.all_priors().unwrap(), second);
+    let broken = [
+        (-0.1, 9.0),
+        (1.1, 9.0),
+        (f64::NAN, 9.0),
+        (0.5, 0.0),
+        (0.5, f64::INFINITY),
+        (0.5, f64::NAN),
+    ];
+    for (mean, mass) in broken {
+        let refused = store.put_priors(&[prior(b, 0.5, 9.0), prior(a, mean, mass)]);
+        assert!(matches!(refused, Err(StoreError::InvalidInput(_))));
+    }
+    assert_eq!(store.all_priors().unwrap(), second);
+    // Evidence and priors leave each other alone.
+    store
+        .add_evidence(&[piece(a, 1, 1.0, 1.0, 0)], 0.99)
+        .unwrap();
+    assert_eq!(store.priors(&[a]).unwrap(), second);
+    store.put_priors(&[]).unwrap();
+    assert_eq!(store.all_priors().unwrap(), []);
+}
+
+fn the_prior_of_a_cell_goes_with_it(store: &dyn Store) {
+    let [a, b] = seqs(store);
+    let c = store.insert(&[insert(cell(3, "z"))]).unwrap()[0].seq;
+    let all = [prior(a, 0.4, 9.0), prior(b, 0.5, 9.0), prior(c, 0.6, 9.0)];
+    store.put_priors(&all).unwrap();
+    store.forget(cell_id(1), Timestamp(8), &[]).unwrap();
+    assert_eq!(store.all_priors().unwrap(), all[1..]);
+    store.purge(&[cell_id(2)]).unwrap();
+    assert_eq!(store.all_priors().unwrap(), all[2..]);
+    // A propagation that began before they went does not bring them back.
+    store.put_priors(&all).unwrap();
+    assert_eq!(store.all_priors().unwrap(), all[2..]);
 }
 
 fn the_first_of_two_salts_stays(store: &dyn Store) {

@@ -1,12 +1,13 @@
 //! Following the cells: change numbers, and the vectors that change with them.
 
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{Connection, OptionalExtension, Transaction, params_from_iter};
 
 use super::cells::{self, COLUMNS, SOURCE, WIDTH};
+use super::list::Conditions;
 use super::names::{self, Interner, Names};
 use crate::Result;
-use crate::rows::{CellRow, Change, Changed, Seq, Vector};
-use memrl_types::CellStatus;
+use crate::rows::{CellRow, CellVector, Change, Changed, Seq, Vector};
+use memrl_types::{CellStatus, CellType};
 
 /// Gives a cell the next change number. Numbers rise in the order of commits, because only one
 /// transaction writes at a time.
@@ -87,6 +88,36 @@ pub(super) fn vectors_missing(
         missing.push(cells::read(conn, names, row)?);
     }
     Ok(missing)
+}
+
+/// See [`crate::Store::vectors_of`].
+pub(super) fn vectors_of(
+    conn: &Connection,
+    model: &str,
+    types: &[CellType],
+) -> Result<Vec<CellVector>> {
+    let Some(model) = names::find(conn, model)? else {
+        return Ok(Vec::new());
+    };
+    let mut conditions = Conditions::default();
+    conditions.add("v.model = ?", [model]);
+    conditions.add("c.status <> ?", [i64::from(CellStatus::Deleted.code())]);
+    conditions.one_of("c.kind", types.iter().map(|t| t.code()));
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT c.seq, c.kind, v.bytes FROM cells c JOIN cell_vectors v ON v.cell = c.seq {} \
+         ORDER BY c.seq",
+        conditions.sql()
+    ))?;
+    let mut rows = statement.query(params_from_iter(conditions.bound))?;
+    let mut vectors = Vec::new();
+    while let Some(row) = rows.next()? {
+        vectors.push(CellVector {
+            seq: row.get(0)?,
+            kind: cells::name(row, 1, CellType::from_code)?,
+            bytes: row.get(2)?,
+        });
+    }
+    Ok(vectors)
 }
 
 /// Stores the vector of a cell, instead of the one it has by the same model.

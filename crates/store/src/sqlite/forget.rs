@@ -4,7 +4,7 @@ use memrl_types::{Cell, CellId, CellStatus, Timestamp};
 use rusqlite::Transaction;
 
 use super::names::Names;
-use super::{cells, edit, texts};
+use super::{cells, edit, priors, texts};
 use crate::Result;
 use crate::rows::CellRow;
 
@@ -30,6 +30,7 @@ pub(super) fn forget(
     .execute((row.seq, DELETED))?;
     tx.prepare_cached("DELETE FROM cell_vectors WHERE cell = ?1")?
         .execute([row.seq])?;
+    priors::remove(tx, row.seq)?;
     for version in cells::history(tx, names, id)? {
         let redacted = edit::to_json("cell", &redact(version.cell))?;
         tx.prepare_cached(

@@ -79,14 +79,8 @@ impl Conditions {
     }
 }
 
-/// See [`crate::Store::list`].
-pub(super) fn list(
-    conn: &Connection,
-    names: &Names,
-    filter: &CellFilter,
-    after: Option<Cursor>,
-    limit: usize,
-) -> Result<Page<CellRow>> {
+/// What a filter asks of a cell `c`; all but the text, which SQLite cannot compare.
+pub(super) fn conditions(filter: &CellFilter) -> Conditions {
     let mut conditions = Conditions::default();
     for (key, value) in filter.scope.iter().flat_map(|s| &s.0) {
         let (term, bound) = scope_has(key, value, filter.null_matches_absent);
@@ -101,6 +95,18 @@ pub(super) fn list(
         conditions.add("c.source = ?", [source.clone()]);
     }
     conditions.during("c.created_at", filter.created_from, filter.created_before);
+    conditions
+}
+
+/// See [`crate::Store::list`].
+pub(super) fn list(
+    conn: &Connection,
+    names: &Names,
+    filter: &CellFilter,
+    after: Option<Cursor>,
+    limit: usize,
+) -> Result<Page<CellRow>> {
+    let mut conditions = conditions(filter);
     let sorted = conditions.page("c.seq", filter.order, after);
     let wanted = filter.text.as_ref().map(|t| t.to_lowercase());
     let mut statement = conn.prepare_cached(&format!(

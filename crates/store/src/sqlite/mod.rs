@@ -8,6 +8,7 @@ mod backup;
 mod cells;
 mod changes;
 mod copies;
+mod count;
 mod edit;
 mod events;
 mod features;
@@ -19,9 +20,11 @@ mod log_read;
 mod names;
 mod open;
 mod outcomes;
+mod priors;
 mod purge;
 mod rewards;
 mod schema;
+mod shown;
 mod texts;
 mod upkeep;
 mod values;
@@ -30,13 +33,14 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use memrl_types::{CellId, CellStatus, DecisionId, Event, Outcome, OutcomeId, Timestamp};
+use memrl_types::{CellId, CellStatus, CellType, DecisionId, Event, Outcome, OutcomeId, Timestamp};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::rows::{
-    Appended, CellFilter, CellRow, CellValue, Change, Cursor, DecisionFilter, DecisionRow,
-    EventFilter, Evidence, InsertCell, Inserted, Maintained, NewDecision, OutcomeRow, Page,
-    PurgeReport, Recorded, Reward, Seq, Stats, UpdateCell, Vector, Version,
+    Appended, CellFilter, CellPrior, CellRow, CellValue, CellVector, Change, Cursor,
+    DecisionFilter, DecisionRow, EventFilter, Evidence, InsertCell, Inserted, Maintained,
+    NewDecision, OutcomeRow, Page, PurgeReport, Recorded, Reward, Seq, Shown, Stats, UpdateCell,
+    Vector, Version,
 };
 use crate::{Result, Store, StoreError};
 use names::{Interner, Names};
@@ -259,6 +263,18 @@ impl Store for SqliteStore {
         self.read(|c| list::list(c, &self.names, filter, after, limit))
     }
 
+    fn count_by_payload(
+        &self,
+        filter: &CellFilter,
+        path: &str,
+    ) -> Result<Vec<(Option<String>, u64)>> {
+        self.read(|c| count::by_payload(c, filter, path))
+    }
+
+    fn scope_values(&self, key: &str) -> Result<Vec<(String, u64)>> {
+        self.read(|c| count::scope_values(c, key))
+    }
+
     fn update(&self, change: &UpdateCell, events: &[Event]) -> Result<CellRow> {
         self.write(Durability::Disk, |tx, names| {
             let done = edit::update(tx, names, &self.names, change)?;
@@ -330,6 +346,10 @@ impl Store for SqliteStore {
         self.read(|c| changes::vectors_missing(c, &self.names, model, after, limit))
     }
 
+    fn vectors_of(&self, model: &str, types: &[CellType]) -> Result<Vec<CellVector>> {
+        self.read(|c| changes::vectors_of(c, model, types))
+    }
+
     fn put_vectors(&self, vectors: &[(Seq, u32, Vector)]) -> Result<usize> {
         self.write(Durability::Process, |tx, names| {
             changes::put_vectors(tx, names, vectors)
@@ -368,6 +388,18 @@ impl Store for SqliteStore {
 
     fn trajectory(&self, id: &str) -> Result<Vec<DecisionRow>> {
         self.read(|c| log_read::trajectory(c, &self.names, id))
+    }
+
+    fn shown_in(&self, trajectory: &str) -> Result<Vec<CellId>> {
+        self.read(|c| shown::shown_in(c, trajectory))
+    }
+
+    fn last_shown(&self, cell: CellId) -> Result<Option<DecisionId>> {
+        self.read(|c| shown::last(c, cell))
+    }
+
+    fn shown_counts(&self, seqs: &[Seq]) -> Result<Vec<Shown>> {
+        self.read(|c| shown::counts(c, seqs))
     }
 
     fn append_outcome(
@@ -425,6 +457,19 @@ impl Store for SqliteStore {
 
     fn evidence_of(&self, seq: Seq) -> Result<Vec<Evidence>> {
         self.read(|c| values::evidence_of(c, seq))
+    }
+
+    fn put_priors(&self, priors: &[CellPrior]) -> Result<()> {
+        priors::check(priors)?;
+        self.write(Durability::Process, |tx, _| priors::put(tx, priors))
+    }
+
+    fn priors(&self, seqs: &[Seq]) -> Result<Vec<CellPrior>> {
+        self.read(|c| priors::of(c, seqs))
+    }
+
+    fn all_priors(&self) -> Result<Vec<CellPrior>> {
+        self.read(priors::all)
     }
 
     fn meta(&self, key: &str) -> Result<Option<Vec<u8>>> {

@@ -296,6 +296,7 @@ fn delete(tx: &Transaction<'_>, seq: Seq, id: CellId) -> Result<()> {
     for sql in [
         "DELETE FROM cell_values WHERE cell = ?1",
         "DELETE FROM evidence WHERE cell = ?1",
+        "DELETE FROM cell_priors WHERE cell = ?1",
         "DELETE FROM cells WHERE seq = ?1",
     ] {
         tx.prepare_cached(sql)?.execute([seq])?;

@@ -8,7 +8,7 @@ use crate::{Result, StoreError};
 pub(super) const APPLICATION_ID: i32 = 0x6d65_6d72;
 
 /// What turns version `i` into version `i + 1`. Released entries never change.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("v1.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("v1.sql"), include_str!("v2.sql")];
 
 /// The newest schema version known here.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;

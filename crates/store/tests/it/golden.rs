@@ -6,12 +6,14 @@ use std::path::Path;
 use memrl_store::conformance::fixtures::{
     NOW, cell, cell_id, decision, decision_id, event, full_cell, insert, outcome, outcome_id,
 };
-use memrl_store::{CellFilter, Changed, EventFilter, InsertCell, SqliteStore, Store, StoreError};
+use memrl_store::{
+    CellFilter, CellPrior, Changed, EventFilter, InsertCell, SqliteStore, Store, StoreError,
+};
 use memrl_types::{Cell, CellStatus};
 use tempfile::TempDir;
 
 /// Made by `examples/golden.rs` when that schema version was current.
-const SPECIMENS: [&str; 1] = ["v1.db"];
+const SPECIMENS: [&str; 2] = ["v1.db", "v2.db"];
 
 #[test]
 fn files_of_every_schema_version_are_read() {
@@ -23,8 +25,37 @@ fn files_of_every_schema_version_are_read() {
         fs::copy(from, dir.path().join("memrl.db")).unwrap();
         let store = SqliteStore::open(dir.path()).unwrap();
         assert_eq!(store.integrity().unwrap(), [""; 0], "{name}");
+        assert_eq!(
+            store.stats().unwrap().schema_version,
+            SPECIMENS.len() as i64
+        );
         check(&store);
+        // What was there before is kept, and can be gone back to.
+        let copy = format!("backups/before-schema-{}.db", SPECIMENS.len());
+        let copy = dir.path().join(copy);
+        assert_eq!(copy.exists(), Some(&name) != SPECIMENS.last(), "{name}");
+        if copy.exists() {
+            let back = TempDir::new().unwrap();
+            fs::copy(copy, back.path().join("memrl.db")).unwrap();
+            check(&SqliteStore::open(back.path()).unwrap());
+        }
     }
+}
+
+#[test]
+fn the_priors_of_the_second_version_are_read() {
+    let dir = TempDir::new().unwrap();
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data");
+    fs::copy(data.join("v2.db"), dir.path().join("memrl.db")).unwrap();
+    let store = SqliteStore::open(dir.path()).unwrap();
+    let seq = store.get(cell_id(2)).unwrap().seq;
+    let prior = CellPrior {
+        seq,
+        mean: 1.0 / 3.0,
+        mass: 9.9,
+        at: NOW,
+    };
+    assert_eq!(store.all_priors().unwrap(), [prior]);
 }
 
 fn check(store: &SqliteStore) {
@@ -82,6 +113,10 @@ fn check(store: &SqliteStore) {
         [event(1, memrl_types::EventKind::WriteCell, &[1], Some(1))]
     );
     assert_eq!(store.meta("salt").unwrap(), Some(vec![1, 2, 3]));
+
+    let shown = store.shown_in("session").unwrap();
+    assert_eq!(shown, [cell_id(1)]);
+    assert_eq!(store.last_shown(cell_id(1)).unwrap(), Some(decision_id(2)));
 
     // And it goes on from there.
     let keyed = |content| InsertCell {

@@ -59,7 +59,7 @@ fn newer_database_is_refused() {
             error,
             StoreError::NewerDatabase {
                 found: 99,
-                supported: 1
+                supported: 2
             }
         ),
         "{error}"

@@ -1,0 +1,257 @@
+//! What was shown, what cells say in their payloads, which scopes there are, all vectors at once.
+
+use memrl_types::{Cell, CellStatus, CellType, Decision, DecisionPoint, Scope, Timestamp};
+use serde_json::json;
+
+use super::Check;
+use super::fixtures::{NOW, cell, cell_id, decision, decision_id, insert, item, vector};
+use crate::{CellFilter, CellVector, InsertCell, NewDecision, Shown, Store, StoreError, Vector};
+
+pub(super) const CHECKS: &[Check] = &[
+    (
+        "what_a_trajectory_has_shown_is_named_once",
+        what_a_trajectory_has_shown_is_named_once,
+    ),
+    (
+        "what_was_held_out_or_stored_was_not_shown",
+        what_was_held_out_or_stored_was_not_shown,
+    ),
+    (
+        "payloads_are_counted_by_what_they_say",
+        payloads_are_counted_by_what_they_say,
+    ),
+    (
+        "scopes_are_counted_by_their_values",
+        scopes_are_counted_by_their_values,
+    ),
+    (
+        "vectors_come_all_at_once_without_deleted_cells",
+        vectors_come_all_at_once_without_deleted_cells,
+    ),
+];
+
+fn log(store: &dyn Store, decision: &Decision) {
+    let new = NewDecision {
+        decision,
+        seqs: &[],
+    };
+    store.append_decision(&new, &[]).unwrap();
+}
+
+/// A decision of a trajectory that showed these cells, in this order, and not cell 9.
+fn showing(n: u64, trajectory: &str, cells: &[u64]) -> Decision {
+    let mut items = vec![item(9, None)];
+    items.extend((0..).zip(cells).map(|(i, c)| item(*c, Some(i))));
+    Decision {
+        items,
+        ..decision(n, trajectory, &[])
+    }
+}
+
+fn what_a_trajectory_has_shown_is_named_once(store: &dyn Store) {
+    let cells: Vec<InsertCell> = (1..=5).map(|n| insert(cell(n, &format!("c{n}")))).collect();
+    let done = store.insert(&cells).unwrap();
+    assert_eq!(store.shown_in("t").unwrap(), []);
+    assert_eq!(store.last_shown(cell_id(1)).unwrap(), None);
+    for (n, trajectory, cells) in [
+        (1, "t", &[3, 1][..]),
+        (2, "u", &[4]),
+        (3, "t", &[2, 3]),
+        (4, "t", &[]),
+        (5, "t", &[1]),
+    ] {
+        log(store, &showing(n, trajectory, cells));
+    }
+    let shown = [3, 1, 2].map(cell_id);
+    assert_eq!(store.shown_in("t").unwrap(), shown);
+    assert_eq!(store.shown_in("u").unwrap(), [cell_id(4)]);
+    assert_eq!(store.shown_in("unheard of").unwrap(), []);
+    for (cell, by) in [(3, Some(3)), (1, Some(5)), (5, None), (9, None), (77, None)] {
+        let last = store.last_shown(cell_id(cell)).unwrap();
+        assert_eq!(last, by.map(decision_id), "{cell}");
+    }
+    let seqs: Vec<_> = [3, 5, 4].iter().map(|n| done[n - 1].seq).collect();
+    let count = |seq, decisions, n: Option<i64>| Shown {
+        seq,
+        decisions,
+        last_at: n.map(|n| Timestamp(NOW.0 + n)),
+    };
+    let counts = [
+        count(seqs[0], 2, Some(3)),
+        count(seqs[1], 0, None),
+        count(seqs[2], 1, Some(2)),
+    ];
+    assert_eq!(store.shown_counts(&seqs).unwrap(), counts);
+    // A cell that is gone was still shown.
+    store.purge(&[cell_id(3)]).unwrap();
+    assert_eq!(store.shown_in("t").unwrap(), shown);
+    assert_eq!(store.shown_counts(&seqs).unwrap(), counts);
+}
+
+fn what_was_held_out_or_stored_was_not_shown(store: &dyn Store) {
+    let done = store.insert(&[insert(cell(1, "x"))]).unwrap();
+    let mut held_out = showing(1, "t", &[]);
+    held_out.items.push(memrl_types::Item {
+        held_out: true,
+        ..item(1, None)
+    });
+    log(store, &held_out);
+    let stored = Decision {
+        point: DecisionPoint::Store,
+        ..showing(2, "t", &[1])
+    };
+    log(store, &stored);
+    assert_eq!(store.shown_in("t").unwrap(), []);
+    assert_eq!(store.last_shown(cell_id(1)).unwrap(), None);
+    assert_eq!(store.shown_counts(&[done[0].seq]).unwrap()[0].decisions, 0);
+}
+
+fn with_payload(n: u64, payload: serde_json::Value) -> Cell {
+    Cell {
+        kind: CellType::Episode,
+        tier: CellType::Episode.tier(),
+        payload: Some(payload),
+        ..cell(n, &format!("episode {n}"))
+    }
+}
+
+fn payloads_are_counted_by_what_they_say(store: &dyn Store) {
+    let ended = |status: &str| json!({"outcome": {"status": status}, "n": 1});
+    let cells = [
+        insert(with_payload(1, ended("success"))),
+        insert(with_payload(2, ended("failure"))),
+        insert(with_payload(3, ended("success"))),
+        insert(with_payload(4, json!({"outcome": {"status": null}}))),
+        insert(with_payload(5, json!({"outcome": "odd", "n": 2.5}))),
+        insert(with_payload(
+            6,
+            json!({"n": true, "a b'c": {"$": [1, "x"]}}),
+        )),
+        insert(cell(7, "no payload")),
+    ];
+    store.insert(&cells).unwrap();
+    let all = CellFilter::default();
+    let count = |filter: &CellFilter, path: &str| -> Vec<(Option<String>, u64)> {
+        store.count_by_payload(filter, path).unwrap()
+    };
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(
+        count(&all, "outcome.status"),
+        [(None, 4), (some("success"), 2), (some("failure"), 1)]
+    );
+    assert_eq!(
+        count(&all, "n"),
+        [
+            (some("1"), 3),
+            (None, 2),
+            (some("2.5"), 1),
+            (some("true"), 1)
+        ]
+    );
+    assert_eq!(count(&all, "a b'c.$"), [(None, 6), (some("[1,\"x\"]"), 1)]);
+    let episodes = CellFilter {
+        types: vec![CellType::Episode],
+        text: Some("EPISODE 1".to_owned()),
+        ..CellFilter::default()
+    };
+    assert_eq!(count(&episodes, "outcome.status"), [(some("success"), 1)]);
+    store.forget(cell_id(1), NOW, &[]).unwrap();
+    let live = CellFilter {
+        statuses: vec![CellStatus::Active],
+        scope: Some(Scope::of("user", "ann")),
+        types: vec![CellType::Episode],
+        ..CellFilter::default()
+    };
+    assert_eq!(
+        count(&live, "outcome.status"),
+        [(None, 3), (some("failure"), 1), (some("success"), 1)]
+    );
+    for path in ["", "a..b", "a\"b", ".", "a\\b", "a\0b"] {
+        let refused = store.count_by_payload(&all, path);
+        assert!(
+            matches!(refused, Err(StoreError::InvalidInput(_))),
+            "{path:?}"
+        );
+    }
+}
+
+fn scopes_are_counted_by_their_values(store: &dyn Store) {
+    assert_eq!(store.scope_values("project").unwrap(), []);
+    let scoped = |n: u64, scope: serde_json::Value| {
+        insert(Cell {
+            scope: serde_json::from_value(scope).unwrap_or_default(),
+            ..cell(n, &format!("c{n}"))
+        })
+    };
+    let cells = [
+        scoped(1, json!({"project": "shop", "user": "ann"})),
+        scoped(2, json!({"project": "shop"})),
+        scoped(3, json!({"project": "“z”", "user": "bob"})),
+        scoped(4, json!({"project": 7})),
+        scoped(5, json!({"user": "ann"})),
+        scoped(6, json!({"project": "gone"})),
+        scoped(7, json!({"project": "gone"})),
+    ];
+    store.insert(&cells).unwrap();
+    store.forget(cell_id(6), NOW, &[]).unwrap();
+    let newer = scoped(8, json!({"project": "shop"}));
+    store.supersede(cell_id(7), None, &newer, NOW, &[]).unwrap();
+    let values = |key: &str| store.scope_values(key).unwrap();
+    let expected = [("shop", 3), ("7", 1), ("“z”", 1)].map(|(v, n)| (v.to_owned(), n));
+    assert_eq!(values("project"), expected);
+    let expected = [("ann", 2), ("bob", 1)].map(|(v, n)| (v.to_owned(), n));
+    assert_eq!(values("user"), expected);
+    assert_eq!(values("nobody"), []);
+}
+
+fn vectors_come_all_at_once_without_deleted_cells(store: &dyn Store) {
+    let mut other = insert(cell(3, "c"));
+    other.vector = Some(Vector {
+        model: "m2".to_owned(),
+        bytes: vec![9],
+    });
+    let mut episode = insert(with_payload(4, json!({})));
+    episode.vector = Some(vector(4));
+    let with = |n: u64| InsertCell {
+        vector: Some(vector(n as u8)),
+        ..insert(cell(n, &format!("c{n}")))
+    };
+    let cells = [
+        with(1),
+        insert(cell(2, "b")),
+        other,
+        episode,
+        with(5),
+        with(6),
+    ];
+    let seqs: Vec<_> = store
+        .insert(&cells)
+        .unwrap()
+        .iter()
+        .map(|d| d.seq)
+        .collect();
+    store.forget(cell_id(5), NOW, &[]).unwrap();
+    let newer = insert(cell(7, "newer"));
+    store.supersede(cell_id(6), None, &newer, NOW, &[]).unwrap();
+    let one = |i: usize, kind, fill: u8| CellVector {
+        seq: seqs[i],
+        kind,
+        bytes: vector(fill).bytes,
+    };
+    let (fact, episode) = (one(0, CellType::Fact, 1), one(3, CellType::Episode, 4));
+    let old = one(5, CellType::Fact, 6);
+    assert_eq!(
+        store.vectors_of("m1", &[]).unwrap(),
+        [fact.clone(), episode.clone(), old.clone()]
+    );
+    assert_eq!(
+        store.vectors_of("m1", &[CellType::Episode]).unwrap(),
+        [episode]
+    );
+    let facts = store
+        .vectors_of("m1", &[CellType::Fact, CellType::Procedure])
+        .unwrap();
+    assert_eq!(facts, [fact, old]);
+    assert_eq!(store.vectors_of("m2", &[]).unwrap()[0].bytes, [9]);
+    assert_eq!(store.vectors_of("m3", &[]).unwrap(), []);
+}
