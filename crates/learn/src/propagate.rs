@@ -114,6 +114,8 @@ struct System<'a> {
     evidence: Vec<(f64, f64)>,
     /// `n₀ μ`.
     prior: Vec<f64>,
+    /// Masses of the cells' own priors: `n₀ + τ d`.
+    mass: Vec<f64>,
     /// The diagonal: `n + n₀ + τ d`.
     diagonal: Vec<f64>,
 }
@@ -126,16 +128,20 @@ impl<'a> System<'a> {
             .zip(problem.s)
             .map(|(n, s)| (n.max(0.0), s.clamp(0.0, n.max(0.0))))
             .collect();
+        let mass: Vec<f64> = (0..evidence.len())
+            .map(|i| problem.n0 + problem.tau * problem.graph.degree(i))
+            .collect();
         let diagonal = evidence
             .iter()
-            .enumerate()
-            .map(|(i, (n, _))| n + problem.n0 + problem.tau * problem.graph.degree(i))
+            .zip(&mass)
+            .map(|((n, _), m)| n + m)
             .collect();
         let prior = problem.mu.iter().map(|mu| problem.n0 * mu.clamp(0.0, 1.0));
         Self {
             problem,
             evidence,
             prior: prior.collect(),
+            mass,
             diagonal,
         }
     }
@@ -199,7 +205,7 @@ impl<'a> System<'a> {
     fn priors(&self, values: &[f64]) -> Vec<OwnPrior> {
         (0..values.len())
             .map(|i| {
-                let mass = self.diagonal[i] - self.evidence[i].0;
+                let mass = self.mass[i];
                 let mean = (self.prior[i] + self.pull(i, values)) / mass;
                 OwnPrior {
                     mean: mean.clamp(0.0, 1.0),
