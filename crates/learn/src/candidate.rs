@@ -17,6 +17,8 @@ pub struct Context {
     pub budget_tokens: u64,
     /// Tokens that the block costs before any item is in it (headings and the like).
     pub overhead_tokens: u64,
+    /// Most items that may be shown, whatever the budget.
+    pub max_items: usize,
     /// Tokens of the query.
     pub query_tokens: u32,
     /// Number of cells visible in the asked scope (0 when unknown).
@@ -29,6 +31,7 @@ impl Context {
         Self {
             budget_tokens,
             overhead_tokens: 0,
+            max_items: usize::MAX,
             query_tokens: 0,
             memory_cells: 0,
         }

@@ -17,27 +17,37 @@ pub struct Selection {
     pub tokens_used: u64,
 }
 
-/// What is left of a token budget. Never overflows, whatever the budget.
+/// What is left of a token budget and of the number of items. Never overflows, whatever the budget.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Room(Option<u64>);
+pub struct Room {
+    tokens: Option<u64>,
+    items: usize,
+}
 
 impl Room {
-    /// The room for items: the budget net of the overhead; nothing fits, not even an item of no
+    /// The room for items: the budget net of the overhead, and the most items; nothing fits, not even an item of no
     /// cost, when the overhead alone is too much.
     pub fn of(ctx: &Context) -> Self {
-        Self(ctx.budget_tokens.checked_sub(ctx.overhead_tokens))
+        Self {
+            tokens: ctx.budget_tokens.checked_sub(ctx.overhead_tokens),
+            items: ctx.max_items,
+        }
     }
 
     /// Whether an item of this cost fits.
     pub fn fits(self, cost: u32) -> bool {
-        self.0.is_some_and(|left| u64::from(cost) <= left)
+        self.items > 0 && self.tokens.is_some_and(|left| u64::from(cost) <= left)
     }
 
     /// Takes an item of this cost if it fits, and says whether it did.
     pub fn take(&mut self, cost: u32) -> bool {
-        match self.0.and_then(|left| left.checked_sub(cost.into())) {
+        if self.items == 0 {
+            return false;
+        }
+        match self.tokens.and_then(|left| left.checked_sub(cost.into())) {
             Some(left) => {
-                self.0 = Some(left);
+                self.tokens = Some(left);
+                self.items -= 1;
                 true
             }
             None => false,

@@ -147,6 +147,16 @@ pub struct RecallRequest {
     /// Consider only this many of the best candidates, 1 to 1000 (critical cells come on top).
     #[serde(default)]
     pub limit: Option<u64>,
+    /// Show at most this many cells, 1 to 1000, whatever the budget.
+    #[serde(default)]
+    pub max_cells: Option<u64>,
+    /// After `scope` and `widen`, look at cells that belong to no scope at all.
+    #[serde(default)]
+    pub global: bool,
+    /// Leave out candidates that have nothing in common with the query: no rare word and no
+    /// meaning. Critical constraints stay.
+    #[serde(default)]
+    pub relevant_only: bool,
     /// Only these types; empty means all.
     #[serde(default)]
     pub types: Vec<CellType>,
@@ -186,6 +196,9 @@ impl RecallRequest {
             budget_tokens: None,
             budget_counts: BudgetCounts::default(),
             limit: None,
+            max_cells: None,
+            global: false,
+            relevant_only: false,
             types: Vec::new(),
             policy: None,
             trajectory: None,

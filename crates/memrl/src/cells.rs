@@ -356,7 +356,9 @@ impl Memory {
 
     /// Forgets a cell softly: the row stays, the content goes. [`Self::purge`] destroys.
     pub fn forget(&self, id: IdRef<'_>, reason: &str) -> Result<Cell> {
-        let id = self.cell_row(id)?.cell.cell_id;
+        let cell = self.cell_row(id)?.cell;
+        let id = cell.cell_id;
+        self.note_gone(&[cell])?;
         let payload = serde_json::json!({"reason": reason});
         let event = self.event(EventKind::ForgetCell, vec![id], None, payload);
         let row = self.store.forget(id, self.clock.now(), &[event])?;
@@ -365,10 +367,12 @@ impl Memory {
 
     /// Destroys cells: afterwards no byte of their content is in the data directory.
     pub fn purge(&self, ids: &[IdRef<'_>]) -> Result<Purged> {
-        let mut cells = Vec::with_capacity(ids.len());
+        let mut named = Vec::with_capacity(ids.len());
         for id in ids {
-            cells.push(self.cell_row(id)?.cell.cell_id);
+            named.push(self.cell_row(id)?.cell);
         }
+        self.note_gone(&named)?;
+        let cells: Vec<CellId> = named.iter().map(|c| c.cell_id).collect();
         let report = self.store.purge(&cells)?;
         // The index file held hashes of the words and the vectors of what is gone.
         self.rewrite_index()?;

@@ -134,6 +134,8 @@ pub struct ValueConfig {
     pub neighbours: u32,
     /// λ of the eligibility traces.
     pub trace_decay: f64,
+    /// w: weight of the learned value against similarity in the policy `utility`, in [0, 1).
+    pub utility_weight: f64,
 }
 
 impl Default for ValueConfig {
@@ -145,6 +147,7 @@ impl Default for ValueConfig {
             propagation_threshold: 0.5,
             neighbours: 10,
             trace_decay: 0.7,
+            utility_weight: 0.5,
         }
     }
 }
@@ -152,7 +155,22 @@ impl Default for ValueConfig {
 impl ValueConfig {
     /// Mass of the prior, `1 / learning_rate − 1`.
     pub fn prior_mass(&self) -> f64 {
-        1.0 / self.learning_rate - 1.0
+        memrl_learn::value::prior_mass(self.learning_rate)
+    }
+
+    /// The weight as odds, `w / (1 − w)`: ordering by `similarity + odds · value` is ordering by
+    /// `(1 − w) · similarity + w · value`.
+    pub fn utility_odds(&self) -> f64 {
+        self.utility_weight / (1.0 - self.utility_weight)
+    }
+
+    /// How far credit reaches.
+    pub fn trace(&self) -> memrl_learn::TraceConfig {
+        memrl_learn::TraceConfig {
+            gamma: self.discount_factor,
+            lambda: self.trace_decay,
+            ..memrl_learn::TraceConfig::default()
+        }
     }
 
     /// The prior of values under these settings.
@@ -173,8 +191,6 @@ pub struct SessionConfig {
     pub enabled: bool,
     /// The policy of recalls for sessions.
     pub policy: String,
-    /// Weight of the learned value against similarity, in [0, 1).
-    pub utility_weight: f64,
     /// Token budget of an injected block.
     pub budget_tokens: u64,
     /// Episodes shown when nobody says how many.
@@ -196,7 +212,6 @@ impl Default for SessionConfig {
         Self {
             enabled: true,
             policy: "utility".into(),
-            utility_weight: 0.5,
             budget_tokens: 1500,
             limit: 3,
             widen: false,
@@ -304,9 +319,9 @@ keys! {
     ("values.propagation_threshold", "MEMRL_PROPAGATION_THRESHOLD", "least similarity of neighbours"),
     ("values.neighbours", "MEMRL_NEIGHBOURS", "most neighbours of a cell"),
     ("values.trace_decay", "MEMRL_TRACE_DECAY", "lambda of the eligibility traces"),
+    ("values.utility_weight", "MEMRL_UTILITY_WEIGHT", "weight of the learned value against similarity, below 1"),
     ("sessions.enabled", "MEMRL_SESSIONS", "whether hooks inject and capture at all"),
     ("sessions.policy", "MEMRL_SESSION_POLICY", "policy of recalls for coding agents"),
-    ("sessions.utility_weight", "MEMRL_UTILITY_WEIGHT", "weight of the learned value against similarity"),
     ("sessions.budget_tokens", "MEMRL_SESSION_BUDGET", "token budget of an injected block"),
     ("sessions.limit", "MEMRL_SESSION_LIMIT", "episodes shown when nobody says how many"),
     ("sessions.widen", "MEMRL_WIDEN", "whether hooks look into other projects as well"),
@@ -459,11 +474,7 @@ fn check(config: &Config) -> Result<()> {
         config.values.propagation_threshold,
         1.0,
     )?;
-    share(
-        "sessions.utility_weight",
-        config.sessions.utility_weight,
-        0.99,
-    )?;
+    share("values.utility_weight", config.values.utility_weight, 0.99)?;
     let rate = config.values.learning_rate;
     if !(rate.is_finite() && rate > 0.0 && rate < 1.0) {
         return Err(Error::Config(format!(

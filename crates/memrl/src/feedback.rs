@@ -3,14 +3,15 @@
 use std::collections::HashMap;
 
 use memrl_learn::reward::CellReward;
-use memrl_learn::value::{DECAY_RATE, credit};
-use memrl_learn::{Accumulator, RewardSpec, ValuePrior};
+use memrl_learn::trace::spread;
+use memrl_learn::value::{OwnPrior, Signal, ValueEstimate, credit_signal};
+use memrl_learn::{Accumulator, RewardSpec};
 use memrl_store::{DecisionFilter, DecisionRow, Evidence, OutcomeRow, Reward};
 use serde_json::json;
 
 use crate::{
-    CellId, CellType, Code, DecisionId, Error, Event, EventKind, FeedbackReport, Memory, Merged,
-    Outcome, OutcomeId, Result, RewardValue, Timestamp,
+    CellId, CellType, Code, DecisionId, DecisionPoint, Error, Event, EventKind, FeedbackReport,
+    LinkKind, Memory, Merged, Outcome, OutcomeId, Result, RewardValue, Timestamp,
 };
 
 impl Memory {
@@ -88,6 +89,8 @@ impl Memory {
         if text == "last" {
             let page = self.store.decisions(
                 &DecisionFilter {
+                    // Prunes are decisions, too; nobody means them.
+                    point: Some(DecisionPoint::Recall),
                     items: false,
                     texts: false,
                     ..DecisionFilter::default()
@@ -130,8 +133,10 @@ impl Memory {
         Ok(values)
     }
 
-    /// Turns the outcome into evidence about the cells that were shown. All reports on a decision
-    /// share one key, so a later or revised report replaces the evidence instead of doubling it.
+    /// Turns the outcome into evidence about the cells that were shown, and about what led to
+    /// them: earlier decisions of the trajectory and the cells that they were made from. All
+    /// reports on a decision share one key, so a later or revised report replaces the evidence
+    /// instead of doubling it.
     fn credit(
         &self,
         row: &DecisionRow,
@@ -141,94 +146,170 @@ impl Memory {
         let Some(first) = reports.first() else {
             return Ok(Vec::new());
         };
-        let slate: Vec<CellId> = row.decision.slate().iter().map(|i| i.cell_id).collect();
         // Evidence is as old as the first report, so that a later one does not make it younger.
         let at = first.at;
-        let now = self.clock.now();
-        let mut pieces = credit(&merged.outcome, &slate, merged.outcome.success, at);
+        let slate: Vec<CellId> = row.decision.slate().iter().map(|i| i.cell_id).collect();
+        let signal = Signal::of(&merged.outcome);
+        let primary = credit_signal(&merged.outcome, &slate, signal, at);
+        // A report about the whole task is given to each of its decisions: no trace is needed.
+        let partial = reports.iter().any(|r| !r.outcome.whole);
+        let earlier = if partial && signal.is_some() {
+            self.earlier_slates(row)?
+        } else {
+            Vec::new()
+        };
+        let parents = |cell: CellId| self.parents(cell);
+        let trace = self.config.values.trace();
+        let mut pieces = spread(&primary, &earlier, &parents, signal, at, &trace);
         if reports.len() > 1 {
             // What an earlier report credited and the sum of all no longer does counts nothing.
-            for cell in &slate {
-                let nothing = memrl_learn::value::Evidence {
-                    mass: 0.0,
-                    y: 0.0,
-                    at,
-                };
+            let nothing = memrl_learn::value::Evidence {
+                mass: 0.0,
+                y: 0.0,
+                at,
+            };
+            let before = slate
+                .iter()
+                .chain(earlier.iter().flat_map(|(_, cells)| cells));
+            for cell in before {
                 pieces.entry(*cell).or_insert(nothing);
             }
         }
-        if pieces.is_empty() {
+        let key = first.outcome_id;
+        self.put_evidence(pieces.into_iter().map(|(cell, p)| (key, cell, p)).collect())
+    }
+
+    /// The slates of the decisions before this one, as far as a trace reaches.
+    fn earlier_slates(&self, row: &DecisionRow) -> Result<Vec<(u32, Vec<CellId>)>> {
+        let reach = self.config.values.trace().max_distance;
+        let step = row.decision.step;
+        if step == 0 || reach == 0 {
             return Ok(Vec::new());
         }
-        let seq_of: HashMap<CellId, i64> = row
-            .decision
-            .items
-            .iter()
-            .zip(&row.seqs)
-            .map(|(item, seq)| (item.cell_id, *seq))
-            .collect();
-        let evidence: Vec<(CellId, Evidence)> = pieces
-            .into_iter()
-            .filter_map(|(cell, p)| {
-                let seq = *seq_of.get(&cell)?;
-                let key = first.outcome_id;
-                Some((
-                    cell,
-                    Evidence {
-                        outcome: key,
-                        seq,
-                        mass: p.mass,
-                        y: p.y,
-                        at: p.at,
-                    },
-                ))
-            })
-            .collect();
-        let seqs: Vec<i64> = evidence.iter().map(|(_, e)| e.seq).collect();
-        let kinds: HashMap<CellId, CellType> = self
-            .store
-            .rows(&seqs)?
-            .into_iter()
-            .map(|r| (r.cell.cell_id, r.cell.kind))
-            .collect();
-        let before = self.values_of(&seqs)?;
-        let rows: Vec<Evidence> = evidence.iter().map(|(_, e)| *e).collect();
-        self.store.add_evidence(&rows, 1.0 - DECAY_RATE)?;
-        let after = self.values_of(&seqs)?;
-        let prior = ValuePrior::default();
-        let mean = |kind: CellType, sums: Option<&Accumulator>| {
-            prior
-                .value(kind, &sums.copied().unwrap_or_default(), now)
-                .mean
+        let filter = DecisionFilter {
+            point: Some(DecisionPoint::Recall),
+            trajectory: Some(row.decision.trajectory_id.clone()),
+            texts: false,
+            ..DecisionFilter::default()
         };
-        Ok(evidence
+        let after = Some(memrl_store::Cursor(row.seq));
+        let page = self.store.decisions(&filter, after, reach as usize)?;
+        Ok(page
+            .rows
             .iter()
-            .filter_map(|(cell, e)| {
-                let kind = *kinds.get(cell)?;
-                Some((
-                    *cell,
-                    mean(kind, before.get(&e.seq)),
-                    mean(kind, after.get(&e.seq)),
-                ))
+            .filter(|r| r.decision.step < step)
+            .map(|r| {
+                let slate = r.decision.slate();
+                let cells = slate.iter().map(|i| i.cell_id).collect();
+                (step - r.decision.step, cells)
             })
-            .filter(|(_, before, after)| (before - after).abs() > 1e-9)
+            .filter(|(distance, _)| *distance <= reach)
             .collect())
     }
 
-    fn values_of(&self, seqs: &[i64]) -> Result<HashMap<i64, Accumulator>> {
-        Ok(self
+    /// The cells that a cell was made from. One that is gone was made from nothing.
+    fn parents(&self, cell: CellId) -> Vec<CellId> {
+        let Ok(Some(row)) = self.store.find(cell) else {
+            return Vec::new();
+        };
+        row.cell
+            .links
+            .iter()
+            .filter(|l| l.kind == LinkKind::DerivedFrom)
+            .filter_map(|l| l.target.parse().ok())
+            .collect()
+    }
+
+    /// Adds evidence; answers the cells whose value this changed: id, before, after.
+    pub(crate) fn put_evidence(
+        &self,
+        pieces: Vec<(OutcomeId, CellId, memrl_learn::value::Evidence)>,
+    ) -> Result<Vec<(CellId, f64, f64)>> {
+        if pieces.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now = self.clock.now();
+        let ids: Vec<CellId> = pieces.iter().map(|(_, cell, _)| *cell).collect();
+        let seqs = self.store.seqs(&ids)?;
+        let evidence: Vec<Evidence> = pieces
+            .iter()
+            .zip(&seqs)
+            .filter_map(|((outcome, _, p), seq)| {
+                Some(Evidence {
+                    outcome: *outcome,
+                    seq: (*seq)?,
+                    mass: p.mass,
+                    y: p.y,
+                    at: p.at,
+                })
+            })
+            .collect();
+        let known: Vec<i64> = evidence.iter().map(|e| e.seq).collect();
+        let rows = self.store.rows(&known)?;
+        let kinds: Vec<(i64, CellType)> = rows.iter().map(|r| (r.seq, r.cell.kind)).collect();
+        let before = self.estimates(&kinds, now)?;
+        self.store
+            .add_evidence(&evidence, 1.0 - self.config.values.decay_rate)?;
+        let after = self.estimates(&kinds, now)?;
+        let mut changed: Vec<(CellId, f64, f64)> = rows
+            .iter()
+            .filter_map(|r| {
+                let (before, after) = (before.get(&r.seq)?, after.get(&r.seq)?);
+                Some((r.cell.cell_id, before.mean, after.mean))
+            })
+            .filter(|(_, before, after)| (before - after).abs() > 1e-9)
+            .collect();
+        changed.sort_by_key(|(id, ..)| *id);
+        changed.dedup_by_key(|(id, ..)| *id);
+        Ok(changed)
+    }
+
+    /// What these cells are worth now, by row number: own evidence over the prior that the last
+    /// propagation gave them, else over that of their type.
+    pub(crate) fn estimates(
+        &self,
+        cells: &[(i64, CellType)],
+        now: Timestamp,
+    ) -> Result<HashMap<i64, ValueEstimate>> {
+        let seqs: Vec<i64> = cells.iter().map(|(seq, _)| *seq).collect();
+        let sums: HashMap<i64, Accumulator> = self
             .store
-            .values(seqs)?
+            .values(&seqs)?
             .into_iter()
-            .map(|v| {
-                let sums = Accumulator {
-                    good: v.successes,
-                    mass: v.mass,
-                    reference: v.ref_time,
-                };
-                (v.seq, sums)
+            .map(|v| (v.seq, accumulator(&v)))
+            .collect();
+        let own: HashMap<i64, OwnPrior> = self
+            .store
+            .priors(&seqs)?
+            .into_iter()
+            .map(|p| (p.seq, own_prior(&p)))
+            .collect();
+        let prior = self.config.values.prior();
+        Ok(cells
+            .iter()
+            .map(|(seq, kind)| {
+                let evidence = sums.get(seq).copied().unwrap_or_default();
+                let value = prior.value_with(*kind, own.get(seq).copied(), &evidence, now);
+                (*seq, value)
             })
             .collect())
+    }
+}
+
+/// The stored sums of a cell as the learner has them.
+pub(crate) fn accumulator(v: &memrl_store::CellValue) -> Accumulator {
+    Accumulator {
+        good: v.successes,
+        mass: v.mass,
+        reference: v.ref_time,
+    }
+}
+
+/// A stored prior as the learner has it.
+pub(crate) fn own_prior(p: &memrl_store::CellPrior) -> OwnPrior {
+    OwnPrior {
+        mean: p.mean,
+        mass: p.mass,
     }
 }
 
@@ -314,8 +395,13 @@ fn check_outcome(outcome: &Outcome, row: &DecisionRow) -> Result<()> {
         let message = format!("cell {id} was no candidate of this decision");
         Err(Error::invalid(Code::InvalidInput, field, message))
     };
-    if let Some(success) = outcome.success {
-        unit("success", success)?;
+    for (field, value) in [
+        ("success", outcome.success),
+        ("implied_success", outcome.implied_success),
+    ] {
+        if let Some(value) = value {
+            unit(field, value)?;
+        }
     }
     for (field, value) in [
         ("tokens_used", outcome.tokens_used),

@@ -30,7 +30,7 @@ mod clock;
 pub mod config;
 mod dataset;
 mod doctor;
-mod episodes;
+pub mod episodes;
 mod error;
 mod export;
 mod feedback;

@@ -22,6 +22,8 @@ const CHUNK: usize = 4096;
 /// The pseudo scope pair that critical cells carry, so that they are found whatever the query.
 /// No scope of a caller's can have it: scope keys are JSON text and this one starts with NUL.
 pub(crate) const CRITICAL_PAIR: (&str, &str) = ("\0critical", "1");
+/// The pseudo scope pair of cells that belong to no scope, so that they can be asked for.
+pub(crate) const UNSCOPED_PAIR: (&str, &str) = ("\0unscoped", "1");
 /// Bit of [`Attrs::flags`]: another cell contradicts this one.
 pub(crate) const FLAG_CONTRADICTED: u32 = 1;
 /// Bit of [`Attrs::flags`]: the writer gave policy features.
@@ -53,7 +55,8 @@ impl LiveIndex {
     ) -> Result<Self> {
         let path = dir.join("index.bin");
         // Costs of lines depend on the counter, so an index of another counter does not fit.
-        let model = format!("{embedder}|{}", counter_name(counter));
+        // The number is the version of what this module puts into a document.
+        let model = format!("{embedder}|{}|2", counter_name(counter));
         let mut live = Self {
             path,
             index: RwLock::new(Index::empty(&model, dim, salt)?),
@@ -207,6 +210,9 @@ pub(crate) fn scope_pairs(scope: &Scope) -> Vec<Pair> {
 
 fn pairs_of(cell: &Cell) -> Vec<Pair> {
     let mut pairs = scope_pairs(&cell.scope);
+    if cell.scope.is_empty() {
+        pairs.push((UNSCOPED_PAIR.0.to_owned(), UNSCOPED_PAIR.1.to_owned()));
+    }
     if rule_input(cell).is_critical() {
         pairs.push((CRITICAL_PAIR.0.to_owned(), CRITICAL_PAIR.1.to_owned()));
     }

@@ -217,6 +217,7 @@ impl Memory {
             trajectory: request.trajectory.as_deref(),
             budget: request.budget_tokens,
             k: request.k,
+            max_items: usize::MAX,
             explore: request.explore,
             counts: BudgetCounts::Content,
         };

@@ -164,9 +164,10 @@ impl Memory {
     }
 
     /// Upkeep that no caller should wait for: bounds the write-ahead log, finishes a purge,
-    /// embeds what is not embedded yet, and rewrites the index file when much has changed. A
+    /// forgets what was pruned long ago, embeds what is not embedded yet, and rewrites the index file when much has changed. A
     /// server calls it in the background, a command at its end.
     pub fn maintain(&self) -> Result<()> {
+        self.finish_prunes()?;
         self.store.maintain()?;
         let stale = self.store.meta(INDEX_STALE)?.is_some_and(|v| v == b"1");
         if stale || self.live.wants_snapshot(&*self.store)? {

@@ -49,6 +49,7 @@ proptest! {
         let ctx = Context {
             budget_tokens: sizes[3],
             overhead_tokens: sizes[4],
+            max_items: usize::MAX,
             query_tokens: sizes[5] as u32,
             memory_cells: sizes[5],
         };

@@ -34,6 +34,17 @@ pub struct CaptureRequest {
     pub trajectory: Option<String>,
 }
 
+/// How a transcript is captured.
+#[derive(Debug, Clone, Default)]
+pub struct CaptureFile {
+    /// The project; that of the directory named in the transcript when `None`.
+    pub project: Option<Project>,
+    /// Also store the diff of the working tree against the last commit, redacted.
+    pub diff: bool,
+    /// Let a language model read the session (`docs/integration.md`). Sends its redacted text.
+    pub extract: bool,
+}
+
 /// What a capture did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -387,6 +398,8 @@ pub enum SessionSignal {
     ToolFailure {
         /// The tool.
         tool: String,
+        /// The client's id of the call: the same call counts once. Empty when there is none.
+        call: String,
         /// The user stopped it.
         interrupted: bool,
     },

@@ -4,12 +4,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use memrl_learn::{Accumulator, Candidate, ScopeLevel, ValuePrior};
+use memrl_learn::{Candidate, ScopeLevel};
 use memrl_recall::index::{Attrs, Hit, Index, MemcellQuery, Pair, Params, Query, Verdict};
 use memrl_types::rules::RuleInput;
 
 use super::named::Named;
-use crate::live::{CRITICAL_PAIR, FLAG_ASKS, FLAG_CONTRADICTED, SPEAKER_SHIFT, scope_pairs};
+use crate::live::{
+    CRITICAL_PAIR, FLAG_ASKS, FLAG_CONTRADICTED, SPEAKER_SHIFT, UNSCOPED_PAIR, scope_pairs,
+};
 use crate::{
     BudgetCounts, CellId, CellStatus, CellType, Clearance, Mask, Memory, Origin, PolicyFeatures,
     RecallRequest, Result, Sensitivity, Timestamp,
@@ -50,10 +52,14 @@ impl Memory {
         let speaks = |a: &Attrs| named.speaker(a.flags >> SPEAKER_SHIFT);
         let tells = |a: &Attrs| a.flags & FLAG_ASKS == 0;
         let then = |a: &Attrs| named.has_time() && named.time(happened(a));
-        let levels: Vec<Vec<Pair>> = std::iter::once(&request.scope)
+        let mut levels: Vec<Vec<Pair>> = std::iter::once(&request.scope)
             .chain(&request.widen)
             .map(scope_pairs)
             .collect();
+        if request.global {
+            let (key, value) = UNSCOPED_PAIR;
+            levels.push(vec![(key.to_owned(), value.to_owned())]);
+        }
         let (hits, critical, cells) = {
             let index = self.live.level(&*self.store, self.embedder.id())?;
             let hits = index.search(&Query {
@@ -67,6 +73,11 @@ impl Memory {
             })?;
             let critical = critical_cells(&index, &request.query, &levels, &judge);
             (hits, critical, index.len() as u64)
+        };
+        let hits = if request.relevant_only {
+            hits.into_iter().filter(relevant).collect()
+        } else {
+            hits
         };
         let mut found = of_hits(&hits, levels.len(), &named, request.budget_counts, now);
         let known: HashSet<i64> = found.iter().map(|f| f.seq).collect();
@@ -90,26 +101,25 @@ impl Memory {
 
     /// Fills in the learned values.
     pub(crate) fn add_values(&self, found: &mut [Found], now: Timestamp) -> Result<()> {
-        let seqs: Vec<i64> = found.iter().map(|f| f.seq).collect();
-        let values: HashMap<i64, _> = self
-            .store
-            .values(&seqs)?
-            .into_iter()
-            .map(|v| (v.seq, v))
-            .collect();
-        let prior = ValuePrior::default();
+        let cells: Vec<_> = found.iter().map(|f| (f.seq, f.candidate.kind)).collect();
+        let values = self.estimates(&cells, now)?;
         for f in found {
-            let evidence = values
-                .get(&f.seq)
-                .map_or_else(Accumulator::default, |v| Accumulator {
-                    good: v.successes,
-                    mass: v.mass,
-                    reference: v.ref_time,
-                });
-            f.candidate.value = prior.value(f.candidate.kind, &evidence, now);
+            if let Some(value) = values.get(&f.seq) {
+                f.candidate.value = *value;
+            }
         }
         Ok(())
     }
+}
+
+/// Least cosine at which two texts have something to do with each other.
+const RELATED: f32 = 0.3;
+/// Least BM25 of a match that is more than one everyday word.
+const TELLING: f32 = 2.5;
+
+/// Whether a document has anything to do with the query.
+fn relevant(hit: &Hit) -> bool {
+    hit.dense >= RELATED || hit.bm25 >= TELLING
 }
 
 /// The hard rules and the caller's filters on one document.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use memrl_learn::explore::Policies;
 use memrl_learn::features::{RECALL_V1, features};
-use memrl_learn::policy::by_name;
+use memrl_learn::policy::{Utility, by_name};
 use memrl_learn::{Candidate, Choice, Context, ExploreConfig, RecallPolicy};
 use memrl_store::{CellRow, NewDecision};
 
@@ -33,6 +33,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) trajectory: Option<&'a str>,
     pub(crate) budget: u64,
     pub(crate) k: u64,
+    pub(crate) max_items: usize,
     pub(crate) explore: bool,
     pub(crate) counts: BudgetCounts,
 }
@@ -75,7 +76,7 @@ impl Memory {
                 None
             }
         };
-        let policy = by_name(
+        let policy = self.policy(
             request
                 .policy
                 .as_deref()
@@ -83,15 +84,7 @@ impl Memory {
         )?;
         let mut masked: HashSet<CellId> = request.already_in_context.iter().copied().collect();
         if let (true, Some(trajectory)) = (request.skip_shown, request.trajectory.as_deref()) {
-            for row in self.store.trajectory(trajectory)? {
-                masked.extend(
-                    row.decision
-                        .items
-                        .iter()
-                        .filter(|i| i.selected)
-                        .map(|i| i.cell_id),
-                );
-            }
+            masked.extend(self.store.shown_in(trajectory)?);
         }
         let asked = Asked {
             query: &request.query,
@@ -100,6 +93,7 @@ impl Memory {
             trajectory: request.trajectory.as_deref(),
             budget,
             k: request.limit.unwrap_or(u64::from(self.config.recall.pool)),
+            max_items: request.max_cells.map_or(usize::MAX, |n| n as usize),
             explore: request.explore,
             counts: request.budget_counts,
         };
@@ -110,6 +104,11 @@ impl Memory {
             "widen": request.widen,
             "all_scopes": request.all_scopes,
             "already_in_context": masked.len(),
+            "types": request.types,
+            "max_cells": request.max_cells,
+            "global": request.global,
+            "relevant_only": request.relevant_only,
+            "utility_weight": self.config.values.utility_weight,
         });
         let made = self.decide(&asked, &*policy, started, &mut |now| {
             let (found, cells) =
@@ -173,14 +172,13 @@ impl Memory {
             let message = format!("is {budget}; it must lie in [1, {MAX_BUDGET}]");
             return Err(Error::invalid(Code::InvalidInput, "budget_tokens", message));
         }
-        match request.limit {
-            Some(n) if !(1..=1000).contains(&n) => Err(Error::invalid(
-                Code::InvalidInput,
-                "limit",
-                format!("is {n}; it must lie in [1, 1000]"),
-            )),
-            _ => Ok(()),
+        for (field, value) in [("limit", request.limit), ("max_cells", request.max_cells)] {
+            if let Some(n) = value.filter(|n| !(1..=1000).contains(n)) {
+                let message = format!("is {n}; it must lie in [1, 1000]");
+                return Err(Error::invalid(Code::InvalidInput, field, message));
+            }
         }
+        Ok(())
     }
 
     pub(crate) fn check_query(&self, query: &str) -> Result<()> {
@@ -217,6 +215,7 @@ impl Memory {
         let mut ctx = Context::with_budget(asked.budget);
         ctx.query_tokens = self.config.token_counter.count(asked.query);
         ctx.memory_cells = cells;
+        ctx.max_items = asked.max_items;
         if asked.counts == BudgetCounts::Rendered {
             // Headings are paid for once; which ones may be needed follows from the modes. The
             // same for every arm, so that the budget does not tell them apart.
@@ -321,6 +320,22 @@ impl Memory {
         Ok(())
     }
 
+    /// The policy of this name, with the settings that it takes.
+    pub(crate) fn policy(&self, name: &str) -> Result<Arc<dyn RecallPolicy>> {
+        let utility = Utility {
+            weight: self.config.values.utility_odds(),
+            prior_mass: self.config.values.prior_mass(),
+            ..Utility::default()
+        };
+        let named =
+            name == utility.id() || name == format!("{}@{}", utility.id(), utility.version());
+        Ok(if named {
+            Arc::new(utility)
+        } else {
+            by_name(name)?
+        })
+    }
+
     /// The randomisation in force; off when the caller asks for none.
     fn explore_config(&self, explore: bool) -> ExploreConfig {
         let e = &self.config.explore;
@@ -346,7 +361,7 @@ impl Memory {
         if !explore || e.canary_share <= 0.0 {
             return Ok(None);
         }
-        Ok(Some(by_name(&e.canary_policy)?))
+        Ok(Some(self.policy(&e.canary_policy)?))
     }
 }
 

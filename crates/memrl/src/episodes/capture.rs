@@ -1,0 +1,431 @@
+//! Capturing episodes: redacted, deduplicated, linked, and told to the decisions that helped.
+
+use std::collections::BTreeSet;
+
+use memrl_capture::{
+    citations, content_of, implied_success, redact, redact_episode, strip_own, tags_of,
+    task_type_of,
+};
+use memrl_recall::index::{Attrs, Params, Query, Verdict};
+use memrl_store::{CellFilter, CellRow, DecisionFilter, Order, UpdateCell};
+use serde_json::Value;
+
+use super::signals::session_outcome;
+use crate::live::scope_pairs;
+use crate::{
+    CaptureAction, CaptureRequest, Captured, Cell, CellId, CellStatus, CellType, Code, DecisionId,
+    DecisionPoint, EPISODE_SCHEMA, Episode, Error, EventKind, Link, LinkKind, Memory, NewCell,
+    Result, Similar, SourcePosition, TaskType,
+};
+
+/// Longest text of an episode, in characters: several must fit an injected block.
+const MAX_CONTENT: usize = 1200;
+/// Cosine from which two episodes say nearly the same.
+const NEAR: f32 = 0.85;
+/// Most near-duplicates that are named.
+const MAX_SIMILAR: usize = 3;
+/// How often a session that two processes capture at once is tried again.
+const MAX_TRIES: usize = 4;
+/// Most decisions of one session that learn from its outcome.
+const MAX_CREDITED: usize = 1000;
+
+impl Memory {
+    /// Stores an episode. Secrets and our own injected blocks are cut out first. The episode of a
+    /// session that was captured before becomes a new version of it; other near-duplicates are
+    /// linked and stay. Decisions that were in use learn from the outcome.
+    ///
+    /// What was forgotten or purged is not brought back by capturing its session again.
+    pub fn capture(&self, request: CaptureRequest) -> Result<Captured> {
+        let mut episode = request.episode;
+        strip(&mut episode);
+        let mut redacted = redact_episode(&mut episode);
+        complete(&mut episode, &request.project.name);
+        let content = content_of(&episode, MAX_CONTENT);
+        if episode.intent.raw_prompt.trim().is_empty()
+            && episode.intent.extracted_intent.trim().is_empty()
+        {
+            let message = "an episode needs a summary or a prompt";
+            return Err(Error::invalid(Code::EmptyContent, "summary", message));
+        }
+        let mut payload =
+            serde_json::to_value(&episode).map_err(|e| Error::format("episode", e.to_string()))?;
+        redacted += redact_value(&mut payload);
+        let mut new = NewCell::new(CellType::Episode, request.project.scope(), content);
+        new.origin = request.origin;
+        new.occurred_at = episode.timestamp_end.or(episode.timestamp_start);
+        new.payload = Some(payload);
+        new.links = request
+            .decisions
+            .iter()
+            .map(|d| Link {
+                kind: LinkKind::Decision,
+                target: d.to_string(),
+            })
+            .collect();
+        let (cell, action, similar) = match session_key(&episode) {
+            Some(key) => self.put_session(new, &key)?,
+            None => self.put_single(new)?,
+        };
+        let mut warnings = Vec::new();
+        let mut credited = Vec::new();
+        if action != CaptureAction::Unchanged {
+            let decisions =
+                self.decisions_of(&episode, &request.decisions, request.trajectory.as_deref())?;
+            for id in decisions {
+                match self.tell(id, &episode) {
+                    Ok(true) => credited.push(id),
+                    Ok(false) => {}
+                    Err(e) => warnings.push(format!("decision {id} did not learn from it: {e}")),
+                }
+            }
+        }
+        Ok(Captured {
+            action,
+            cell,
+            similar,
+            redacted,
+            credited,
+            warnings,
+        })
+    }
+
+    /// An episode of no known session: the same text again is the same episode.
+    fn put_single(&self, mut new: NewCell) -> Result<(Cell, CaptureAction, Vec<Similar>)> {
+        let similar = self.similar(&new, None)?;
+        new.links.extend(similar.iter().map(link_to));
+        let written = self.write(new)?;
+        let own = written.cell.cell_id;
+        let action = if written.created {
+            CaptureAction::Created
+        } else {
+            CaptureAction::Unchanged
+        };
+        Ok((
+            written.cell,
+            action,
+            similar.into_iter().filter(|s| s.cell_id != own).collect(),
+        ))
+    }
+
+    /// The episode of a session: written once, then kept up with the session.
+    fn put_session(
+        &self,
+        mut new: NewCell,
+        key: &str,
+    ) -> Result<(Cell, CaptureAction, Vec<Similar>)> {
+        new.source = Some(SourcePosition {
+            source: key.to_owned(),
+            position: 0,
+        });
+        new.idempotency_key = Some(format!("episode of {key}"));
+        let mut last = None;
+        for _ in 0..MAX_TRIES {
+            let known = self.session_row(key)?;
+            let similar = self.similar(&new, known.as_ref().map(|r| r.seq))?;
+            let done = match known {
+                _ if self.is_gone(key)? => Err(Error::invalid(
+                    Code::WrongStatus,
+                    "session",
+                    "its episode was forgotten or purged, and is not captured again",
+                )),
+                Some(row) => self.go_on(row, &new),
+                None => {
+                    let mut first = new.clone();
+                    first.links.extend(similar.iter().map(link_to));
+                    self.write(first).map(|w| {
+                        let action = if w.created {
+                            CaptureAction::Created
+                        } else {
+                            CaptureAction::Unchanged
+                        };
+                        (w.cell, action)
+                    })
+                }
+            };
+            match done {
+                Ok((cell, action)) => return Ok((cell, action, similar)),
+                // Another process captured the same session at the same moment.
+                Err(e) if matches!(e.code(), Code::Conflict | Code::IdempotencyMismatch) => {
+                    last = Some(e);
+                }
+                Err(e) => return Err(e),
+            }
+        }
+        Err(last.unwrap_or_else(|| Error::invalid(Code::Busy, "session", "is being captured")))
+    }
+
+    /// The next version of a session's episode, if there is anything new.
+    fn go_on(&self, row: CellRow, new: &NewCell) -> Result<(Cell, CaptureAction)> {
+        let mut cell = row.cell;
+        if cell.content == new.content && cell.payload == new.payload {
+            return Ok((cell, CaptureAction::Unchanged));
+        }
+        let expected_version = cell.version;
+        cell.content.clone_from(&new.content);
+        cell.tokens = self.config.token_counter.count(&cell.content);
+        cell.payload.clone_from(&new.payload);
+        cell.occurred_at = new.occurred_at;
+        cell.updated_at = self.clock.now();
+        let vector = self
+            .embed_all(&[cell.indexed_text()])
+            .ok()
+            .map(|v| self.stored_vector(&v[0]));
+        let embedded = vector.is_some();
+        let change = UpdateCell {
+            expected_version,
+            content_hash: self.content_hash(&cell.content),
+            vector,
+            cell,
+        };
+        let payload =
+            serde_json::json!({"version": expected_version.saturating_add(1), "by": "capture"});
+        let event = self.event(
+            EventKind::UpdateCell,
+            vec![change.cell.cell_id],
+            None,
+            payload,
+        );
+        let row = self.store.update(&change, &[event])?;
+        self.note_write(embedded)?;
+        Ok((row.cell, CaptureAction::Updated))
+    }
+
+    /// The episode of a session, whatever its status.
+    pub(crate) fn session_row(&self, key: &str) -> Result<Option<CellRow>> {
+        let filter = CellFilter {
+            types: vec![CellType::Episode],
+            source: Some(key.to_owned()),
+            order: Order::Oldest,
+            ..CellFilter::default()
+        };
+        Ok(self.store.list(&filter, None, 1)?.rows.into_iter().next())
+    }
+
+    /// Remembers sessions whose episodes are about to be forgotten or destroyed, so that a later capture of
+    /// their transcripts does not bring them back. Keeps a keyed hash, nothing readable.
+    pub(crate) fn note_gone(&self, cells: &[Cell]) -> Result<()> {
+        for cell in cells.iter().filter(|c| c.kind == CellType::Episode) {
+            if let Some(source) = &cell.source {
+                let mark = gone_mark(self, &source.source);
+                self.store
+                    .set_meta(&mark, cell.cell_id.to_string().as_bytes())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_gone(&self, key: &str) -> Result<bool> {
+        Ok(self.store.meta(&gone_mark(self, key))?.is_some())
+    }
+
+    /// Live episodes of the same scope that say nearly the same, the most similar first.
+    fn similar(&self, new: &NewCell, own: Option<i64>) -> Result<Vec<Similar>> {
+        let Ok(vector) = self.embed_all(std::slice::from_ref(&new.content)) else {
+            return Ok(Vec::new());
+        };
+        let levels = [scope_pairs(&new.scope)];
+        let judge = |a: &Attrs| {
+            let episode =
+                a.kind == CellType::Episode.code() && a.status == CellStatus::Active.code();
+            if episode && Some(a.seq) != own {
+                Verdict::Admit
+            } else {
+                Verdict::Exclude
+            }
+        };
+        let index = self.live.level(&*self.store, self.embedder.id())?;
+        let hits = index.search(&Query {
+            text: "",
+            vector: vector.first().map(Vec::as_slice),
+            levels: &levels,
+            pool: MAX_SIMILAR,
+            judge: &judge,
+            hints: &[],
+            params: Params::default(),
+        })?;
+        Ok(hits
+            .iter()
+            .filter(|h| h.dense >= NEAR)
+            .map(|h| Similar {
+                cell_id: CellId::from_bytes(h.attrs.id),
+                similarity: f64::from(h.dense),
+            })
+            .collect())
+    }
+
+    /// Decisions that the session used: those named, those whose answers are in its transcript,
+    /// and those logged under its id.
+    fn decisions_of(
+        &self,
+        episode: &Episode,
+        named: &[DecisionId],
+        trajectory: Option<&str>,
+    ) -> Result<BTreeSet<DecisionId>> {
+        let mut all: BTreeSet<DecisionId> = named.iter().copied().collect();
+        let session = episode.session.as_ref();
+        let written = session.into_iter().flat_map(|s| &s.decisions);
+        all.extend(written.filter_map(|d| d.parse::<DecisionId>().ok()));
+        let trajectories: BTreeSet<&str> = trajectory
+            .into_iter()
+            .chain(session.map(|s| s.id.as_str()))
+            .filter(|t| !t.is_empty())
+            .collect();
+        for trajectory in trajectories {
+            let filter = DecisionFilter {
+                point: Some(DecisionPoint::Recall),
+                trajectory: Some(trajectory.to_owned()),
+                items: false,
+                texts: false,
+                ..DecisionFilter::default()
+            };
+            let page = self.store.decisions(&filter, None, MAX_CREDITED)?;
+            all.extend(page.rows.iter().map(|r| r.decision.decision_id));
+        }
+        Ok(all)
+    }
+
+    /// Reports what is known about a session to one of its decisions; whether it was there.
+    fn tell(&self, id: DecisionId, episode: &Episode) -> Result<bool> {
+        let row = match self.store.decision(id) {
+            Ok(row) => row,
+            // An id from another memory, or made up.
+            Err(memrl_store::StoreError::DecisionNotFound(_)) => return Ok(false),
+            Err(e) => return Err(e.into()),
+        };
+        if row.decision.point != DecisionPoint::Recall {
+            return Ok(false);
+        }
+        let cited = match &episode.session {
+            Some(session) => shown_of(&row.decision, &session.cited),
+            None => Vec::new(),
+        };
+        let implied = implied_success(episode);
+        let outcome = session_outcome(episode, implied, cited);
+        self.feedback(row.decision.decision_id, &outcome)?;
+        Ok(true)
+    }
+}
+
+/// The cells that a decision showed and that these short ids name.
+pub(crate) fn shown_of(decision: &crate::Decision, short: &[String]) -> Vec<CellId> {
+    let slate = decision.slate();
+    let mut cells = Vec::new();
+    for id in short {
+        let digits: String = id.chars().filter(|c| *c != '-').collect();
+        let hit = |c: &&&crate::Item| {
+            let whole = c.cell_id.to_string().replace('-', "");
+            whole.starts_with(&digits)
+        };
+        if let Some(item) = slate.iter().find(hit) {
+            cells.push(item.cell_id);
+        }
+    }
+    cells
+}
+
+/// The cells of a decision that a text cites.
+pub(crate) fn cited_in(decision: &crate::Decision, text: &str) -> Vec<CellId> {
+    shown_of(decision, &citations(text))
+}
+
+/// What identifies the session of an episode; `None` for one that was told, not read.
+pub(crate) fn session_key(episode: &Episode) -> Option<String> {
+    let session = episode.session.as_ref()?;
+    (!session.id.is_empty()).then(|| format!("{}:{}", session.client, session.id))
+}
+
+fn gone_mark(memory: &Memory, key: &str) -> String {
+    let hash = memory.content_hash(&format!("session {key}"));
+    let hex: String = hash.iter().take(16).map(|b| format!("{b:02x}")).collect();
+    format!("gone.{hex}")
+}
+
+fn link_to(similar: &Similar) -> Link {
+    Link {
+        kind: LinkKind::Similar,
+        target: similar.cell_id.to_string(),
+    }
+}
+
+/// Cuts out what memrl itself had put into the texts.
+fn strip(e: &mut Episode) {
+    let troubles = &mut e.context.errors_encountered;
+    let texts = [&mut e.intent.raw_prompt, &mut e.intent.extracted_intent]
+        .into_iter()
+        .chain(&mut e.learnings)
+        .chain(troubles.iter_mut().map(|t| &mut t.message));
+    for text in texts {
+        let clean = strip_own(text);
+        if clean.len() != text.len() {
+            *text = clean.trim().to_owned();
+        }
+    }
+    for text in troubles.iter_mut().filter_map(|t| t.resolution.as_mut()) {
+        *text = strip_own(text).into_owned();
+    }
+}
+
+/// Fills in what can be told from the rest.
+fn complete(e: &mut Episode, project: &str) {
+    e.schema = EPISODE_SCHEMA;
+    if e.project.is_empty() {
+        project.clone_into(&mut e.project);
+    }
+    if e.intent.extracted_intent.trim().is_empty() {
+        e.intent.extracted_intent.clone_from(&e.intent.raw_prompt);
+    }
+    if e.intent.task_type == TaskType::Unknown {
+        e.intent.task_type = task_type_of(&e.intent.extracted_intent);
+    }
+    if e.intent.domain.is_empty() {
+        e.intent.domain = tags_of(e);
+    }
+}
+
+/// Redacts every text in a JSON value: also what no field of an episode names.
+fn redact_value(value: &mut Value) -> usize {
+    match value {
+        Value::String(text) => {
+            let (clean, found) = redact(text);
+            if found > 0 {
+                *text = clean.into_owned();
+            }
+            found
+        }
+        Value::Array(items) => items.iter_mut().map(redact_value).sum(),
+        Value::Object(map) => map.values_mut().map(redact_value).sum(),
+        _ => 0,
+    }
+}
+
+/// Active episodes, of one project or of all, the newest first.
+pub(crate) fn live_episodes(
+    memory: &Memory,
+    project: Option<&crate::Project>,
+) -> Result<Vec<CellRow>> {
+    live_cells(memory, project, &[CellType::Episode])
+}
+
+/// Active cells of these types, of one project or of all, the newest first.
+pub(crate) fn live_cells(
+    memory: &Memory,
+    project: Option<&crate::Project>,
+    types: &[CellType],
+) -> Result<Vec<CellRow>> {
+    let filter = CellFilter {
+        scope: project.map(crate::Project::scope),
+        types: types.to_vec(),
+        statuses: vec![CellStatus::Active],
+        ..CellFilter::default()
+    };
+    let mut rows = Vec::new();
+    let mut after = None;
+    loop {
+        let page = memory.store.list(&filter, after, 1000)?;
+        rows.extend(page.rows);
+        after = page.next;
+        if after.is_none() {
+            return Ok(rows);
+        }
+    }
+}

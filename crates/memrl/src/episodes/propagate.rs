@@ -1,0 +1,157 @@
+//! Propagation: the values of all cells at once, from the store to the learner and back.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use memrl_learn::propagate::{STRENGTH, propagate};
+use memrl_learn::trace::{Task, WINDOW_DAYS, temporal};
+use memrl_learn::{Graph, PropagationProblem};
+use memrl_recall::index::{QVec, mutual_neighbours};
+use memrl_store::{CellPrior, CellRow};
+
+use super::capture::live_episodes;
+use crate::feedback::{accumulator, own_prior};
+use crate::{
+    CellId, Episode, EpisodeStatus, Memory, OutcomeId, PropagateReport, PropagateRequest, Result,
+};
+
+/// A change of value below this is not worth counting.
+const NOTABLE: f64 = 0.0005;
+/// Threads that look for neighbours.
+const THREADS: usize = 2;
+
+impl Memory {
+    /// Spreads what is known about cells to those that are similar. Doing it twice is doing it
+    /// once: what is stored is a prior per cell, made anew from the evidence each time.
+    pub fn propagate(&self, request: &PropagateRequest) -> Result<PropagateReport> {
+        let started = Instant::now();
+        let temporal_credits = if request.temporal {
+            self.credit_in_time(request)?
+        } else {
+            0
+        };
+        let now = self.clock.now();
+        let settings = &self.config.values;
+        let prior = settings.prior();
+        let vectors = self.store.vectors_of(self.embedder.id(), &[])?;
+        let sums: HashMap<i64, _> = self
+            .store
+            .all_values()?
+            .iter()
+            .map(|v| (v.seq, accumulator(v)))
+            .collect();
+        let old: HashMap<i64, _> = self
+            .store
+            .all_priors()?
+            .iter()
+            .map(|p| (p.seq, own_prior(p)))
+            .collect();
+        let evidence: Vec<_> = vectors
+            .iter()
+            .map(|v| {
+                let sum = sums.get(&v.seq).copied().unwrap_or_default();
+                sum.at(now, settings.decay_rate)
+            })
+            .collect();
+        let with_evidence = evidence.iter().filter(|e| e.mass > 0.0).count();
+        let k = settings.neighbours as usize;
+        let threshold = settings.propagation_threshold as f32;
+        // Without evidence every value is its prior: no neighbours are needed to know that.
+        let graph = if with_evidence == 0 || k == 0 {
+            Graph::empty(vectors.len())
+        } else {
+            let codes: Vec<QVec> = vectors
+                .iter()
+                .map(|v| QVec::from_bytes(&v.bytes).unwrap_or_default())
+                .collect();
+            let lists = mutual_neighbours(&codes, k, threshold, THREADS);
+            Graph::mutual_knn(&lists, k, threshold, settings.discount_factor)
+        };
+        let solved = propagate(&PropagationProblem {
+            n: &evidence.iter().map(|e| e.mass).collect::<Vec<_>>(),
+            s: &evidence.iter().map(|e| e.good).collect::<Vec<_>>(),
+            mu: &vectors
+                .iter()
+                .map(|v| prior.mean_of(v.kind))
+                .collect::<Vec<_>>(),
+            graph: &graph,
+            n0: settings.prior_mass(),
+            tau: STRENGTH,
+        });
+        let mut changed = 0;
+        let mut total_change = 0.0;
+        let mut priors = Vec::new();
+        for (i, v) in vectors.iter().enumerate() {
+            let sum = sums.get(&v.seq).copied().unwrap_or_default();
+            let before = prior.value_with(v.kind, old.get(&v.seq).copied(), &sum, now);
+            let change = (solved.values[i] - before.mean).abs();
+            total_change += change;
+            changed += usize::from(change > NOTABLE);
+            if graph.degree(i) > 0.0 {
+                let own = solved.priors[i];
+                priors.push(CellPrior {
+                    seq: v.seq,
+                    mean: own.mean,
+                    mass: own.mass,
+                    at: now,
+                });
+            }
+        }
+        self.store.put_priors(&priors)?;
+        Ok(PropagateReport {
+            cells: vectors.len(),
+            with_evidence,
+            edges: graph.edges(),
+            iterations: solved.iterations,
+            changed,
+            total_change,
+            temporal_credits,
+            elapsed_us: u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
+        })
+    }
+
+    /// Credits the episodes of a project that came shortly before a success.
+    fn credit_in_time(&self, request: &PropagateRequest) -> Result<usize> {
+        let mut by_scope: HashMap<String, Vec<Task>> = HashMap::new();
+        for row in live_episodes(self, request.project.as_ref())? {
+            if let Some(task) = task_of(&row) {
+                by_scope
+                    .entry(row.cell.scope.canonical())
+                    .or_default()
+                    .push(task);
+            }
+        }
+        let trace = self.config.values.trace();
+        let mut pieces = Vec::new();
+        for tasks in by_scope.values() {
+            for credit in temporal(tasks, WINDOW_DAYS, &trace) {
+                pieces.push((
+                    temporal_key(credit.success),
+                    credit.credited,
+                    credit.evidence,
+                ));
+            }
+        }
+        let credits = pieces.len();
+        self.put_evidence(pieces)?;
+        Ok(credits)
+    }
+}
+
+/// When an episode was worked on, and whether it was a success; `None` when nobody knows when.
+fn task_of(row: &CellRow) -> Option<Task> {
+    let episode: Episode = serde_json::from_value(row.cell.payload.clone()?).ok()?;
+    let end = episode.timestamp_end.or(row.cell.occurred_at)?;
+    Some(Task {
+        cell: row.cell.cell_id,
+        start: episode.timestamp_start.unwrap_or(end),
+        end,
+        success: episode.outcome.status == EpisodeStatus::Success,
+    })
+}
+
+/// The key of the evidence that a success gives to what came before it: the same every time.
+fn temporal_key(success: CellId) -> OutcomeId {
+    let hash = blake3::derive_key("memrl 2026 temporal credit", success.bytes());
+    OutcomeId::from_bytes(hash.first_chunk().copied().unwrap_or_default())
+}

@@ -1,0 +1,207 @@
+//! Retrieving episodes, and judging what was retrieved.
+
+use std::collections::BTreeMap;
+
+use memrl_store::{CellRow, StoreError};
+
+use super::project::project_name;
+use crate::{
+    CellFeedback, CellFeedbackReport, CellId, CellType, Code, DecisionId, Error, Hit, IdRef,
+    Memory, Outcome, RecallRequest, Result, RetrieveRequest, Retrieved, Scope, ValueView, Verdict,
+};
+
+/// Most episodes that one retrieve shows; larger limits are capped.
+const MAX_HITS: u64 = 50;
+/// Room for one episode in the budget of a retrieve, in tokens: the longest text in ideographs.
+const ROOM_PER_HIT: u64 = 2000;
+/// Width of a 95 % interval, in standard deviations.
+const Z: f64 = 1.96;
+
+impl Memory {
+    /// Finds episodes that help with a task: a recall decision like any other, logged, with
+    /// learned values in its ranking. Nothing that has nothing to do with the query is shown.
+    pub fn retrieve(&self, request: &RetrieveRequest) -> Result<Retrieved> {
+        if request.query.trim().is_empty() {
+            return Err(Error::invalid(Code::InvalidInput, "query", "is empty"));
+        }
+        if request.limit == 0 {
+            return Err(Error::invalid(
+                Code::InvalidInput,
+                "limit",
+                "is 0; it must be at least 1",
+            ));
+        }
+        let limit = request.limit.min(MAX_HITS);
+        let mut recall = RecallRequest::new(request.query.clone(), Scope::default());
+        match &request.project {
+            Some(project) => {
+                recall.scope = project.scope();
+                if !request.only_project {
+                    recall.widen.push(Scope::default());
+                }
+            }
+            None => recall.all_scopes = true,
+        }
+        recall.types = if request.types.is_empty() {
+            vec![CellType::Episode]
+        } else {
+            request.types.clone()
+        };
+        recall.max_cells = Some(limit);
+        recall.relevant_only = true;
+        recall.policy = Some(self.config.sessions.policy.clone());
+        recall.trajectory.clone_from(&request.trajectory);
+        recall.skip_shown = request.skip_shown;
+        recall.budget_tokens = request.budget_tokens.or(Some(
+            self.config.sessions.budget_tokens.max(limit * ROOM_PER_HIT),
+        ));
+        recall.explore = request.explore;
+        let recall = self.recall(&recall)?;
+        let ids: Vec<CellId> = recall.selected.iter().map(|r| r.cell.cell_id).collect();
+        let values = self.views(&ids)?;
+        let hits = recall
+            .selected
+            .iter()
+            .zip(values)
+            .map(|(r, value)| Hit {
+                project: project_name(&r.cell.scope),
+                cell: r.cell.clone(),
+                score: r.score,
+                reason: r.reason.clone(),
+                value,
+            })
+            .collect();
+        Ok(Retrieved { recall, hits })
+    }
+
+    /// Records how useful cells were that a decision has shown. A cell that was never shown cannot
+    /// be judged; then nothing is recorded at all.
+    pub fn judge(&self, feedback: &CellFeedback) -> Result<CellFeedbackReport> {
+        if !(0.0..=1.0).contains(&feedback.useful) {
+            let message = format!("is {}; it must lie in [0, 1]", feedback.useful);
+            return Err(Error::invalid(Code::InvalidInput, "useful", message));
+        }
+        let decision = feedback
+            .decision
+            .as_deref()
+            .map(|d| self.decision_id(d))
+            .transpose()?;
+        if feedback.cells.is_empty() && decision.is_none() {
+            let message = "names no cell; give ids, or `last`";
+            return Err(Error::invalid(Code::InvalidInput, "episodes", message));
+        }
+        let mut judged: BTreeMap<DecisionId, Vec<CellId>> = BTreeMap::new();
+        let mut cells = Vec::new();
+        for (decision, cell) in self.named(feedback, decision)? {
+            if !cells.contains(&cell) {
+                cells.push(cell);
+                judged.entry(decision).or_default().push(cell);
+            }
+        }
+        let mut reports = Vec::new();
+        for (decision, cells) in judged {
+            let verdict = |cell_id| Verdict {
+                cell_id,
+                useful: feedback.useful,
+                stale: false,
+            };
+            let outcome = Outcome {
+                verdicts: cells.into_iter().map(verdict).collect(),
+                user_correction: feedback.correction.clone(),
+                source: feedback.source.clone(),
+                ..Outcome::default()
+            };
+            reports.push(self.feedback(decision, &outcome)?);
+        }
+        Ok(CellFeedbackReport { cells, reports })
+    }
+
+    /// The cells that a verdict names, each with the decision that showed it.
+    fn named(
+        &self,
+        feedback: &CellFeedback,
+        decision: Option<DecisionId>,
+    ) -> Result<Vec<(DecisionId, CellId)>> {
+        let mut all = Vec::new();
+        let everything = ["last".to_owned()];
+        let names = if feedback.cells.is_empty() {
+            &everything[..]
+        } else {
+            &feedback.cells[..]
+        };
+        for name in names {
+            if name.trim() == "last" {
+                let id = decision.map_or_else(|| self.decision_id("last"), Ok)?;
+                let row = self.store.decision(id)?;
+                if row.decision.slate().is_empty() {
+                    let message = format!("decision {id} showed nothing");
+                    return Err(Error::invalid(Code::NeverShown, "episodes", message));
+                }
+                all.extend(
+                    row.decision
+                        .slate()
+                        .iter()
+                        .map(|i| (row.decision.decision_id, i.cell_id)),
+                );
+                continue;
+            }
+            let cell = self.cell_row(name)?.cell.cell_id;
+            let never = || {
+                let message = match decision {
+                    Some(id) => format!("cell {cell} was not shown by decision {id}"),
+                    None => format!("cell {cell} was never shown"),
+                };
+                Error::invalid(Code::NeverShown, "episodes", message)
+            };
+            let shown_by = match decision {
+                Some(id) => {
+                    let row = self.store.decision(id)?;
+                    let shown = row.decision.slate().iter().any(|i| i.cell_id == cell);
+                    shown.then_some(row.decision.decision_id)
+                }
+                None => self.store.last_shown(cell)?,
+            };
+            all.push((shown_by.ok_or_else(never)?, cell));
+        }
+        Ok(all)
+    }
+
+    /// What a cell is worth.
+    pub fn value(&self, id: IdRef<'_>) -> Result<ValueView> {
+        let row = self.cell_row(id)?;
+        self.views_of(&[row]).map(|mut v| v.remove(0))
+    }
+
+    /// What these cells are worth, in their order.
+    fn views(&self, ids: &[CellId]) -> Result<Vec<ValueView>> {
+        let rows = ids
+            .iter()
+            .map(|id| self.store.get(*id))
+            .collect::<std::result::Result<Vec<CellRow>, StoreError>>()?;
+        self.views_of(&rows)
+    }
+
+    /// What these cells are worth, in their order.
+    pub(crate) fn views_of(&self, rows: &[CellRow]) -> Result<Vec<ValueView>> {
+        let now = self.clock.now();
+        let cells: Vec<_> = rows.iter().map(|r| (r.seq, r.cell.kind)).collect();
+        let estimates = self.estimates(&cells, now)?;
+        let seqs: Vec<i64> = rows.iter().map(|r| r.seq).collect();
+        let shown = self.store.shown_counts(&seqs)?;
+        Ok(rows
+            .iter()
+            .zip(shown)
+            .map(|(row, shown)| {
+                let value = estimates.get(&row.seq).copied().unwrap_or_default();
+                ValueView {
+                    mean: value.mean,
+                    low: (value.mean - Z * value.sd).max(0.0),
+                    high: (value.mean + Z * value.sd).min(1.0),
+                    evidence: value.mass,
+                    shown: shown.decisions,
+                    last_shown: shown.last_at,
+                }
+            })
+            .collect())
+    }
+}
