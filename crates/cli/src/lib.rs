@@ -9,9 +9,11 @@
 mod args;
 mod cmd;
 mod fail;
+mod hook;
 mod out;
 mod progress;
 mod session;
+mod setup;
 mod style;
 mod table;
 mod text;

@@ -12,6 +12,7 @@ mod log;
 mod place;
 mod pull;
 mod read;
+mod sessions;
 
 use std::path::PathBuf;
 
@@ -24,6 +25,7 @@ pub use place::{
     Backup, Completions, Config, ConfigCommand, Doctor, Import, ImportFormat, Man, Restore, Serve,
 };
 pub use pull::Pull;
+pub use sessions::{Editor, Setup, SetupScope};
 
 /// A local-first memory engine for LLM agents that learns from outcomes what to recall.
 #[derive(Debug, Parser)]
@@ -133,6 +135,8 @@ pub enum Command {
     Pull(Pull),
     /// Measure quality, speed and what holds under load
     Bench(Bench),
+    /// Put memrl into the settings of a coding agent, or take it out
+    Setup(Setup),
     /// Print completions for a shell
     Completions(Completions),
     /// Print the manual page

@@ -16,6 +16,7 @@ mod pull;
 mod recall;
 mod rewards;
 mod serve;
+mod setup;
 mod shell;
 mod stats;
 mod why;
@@ -54,6 +55,7 @@ pub fn run(cli: Cli, out: &mut Out) -> Result<u8> {
         Command::Config(args) => config::run(global, args.command, out),
         Command::Pull(args) => pull::run(global, &args, out),
         Command::Bench(args) => bench::run(global, args.command, out),
+        Command::Setup(args) => setup::run(global, &args, out),
         Command::Completions(args) => shell::completions(args.shell, out),
         Command::Man(args) => shell::man(args.out.as_deref(), out),
     }
