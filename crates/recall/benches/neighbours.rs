@@ -1,4 +1,4 @@
-//! Times of finding the mutual neighbours of all vectors, which the propagation of values needs.
+//! Times of finding the nearest neighbours of all vectors, which the propagation of values needs.
 //!
 //! `cargo bench -p memrl-recall --bench neighbours -- [vectors ...]`; without numbers 1,000 and
 //! 10,000. Vectors have 256 components around 500 centres; 10 neighbours with a cosine of at least
@@ -7,7 +7,7 @@
 
 use std::{hint::black_box, time::Instant};
 
-use memrl_recall::index::{QVec, mutual_neighbours};
+use memrl_recall::index::{QVec, nearest_neighbours};
 
 const DIM: usize = 256;
 const CENTRES: u64 = 500;
@@ -38,12 +38,12 @@ fn main() {
             let mut times: Vec<f64> = (0..5)
                 .map(|_| {
                     let start = Instant::now();
-                    black_box(mutual_neighbours(black_box(&vectors), 10, 0.5, threads));
+                    black_box(nearest_neighbours(black_box(&vectors), 10, 0.5, threads));
                     start.elapsed().as_secs_f64() * 1e3
                 })
                 .collect();
             times.sort_by(f64::total_cmp);
-            let lists = mutual_neighbours(&vectors, 10, 0.5, threads);
+            let lists = nearest_neighbours(&vectors, 10, 0.5, threads);
             let found: usize = lists.iter().map(Vec::len).sum();
             let (best, median) = (times[0], times[2]);
             println!(

@@ -41,7 +41,7 @@ use view::{Bits, View};
 pub use doc::{Attrs, Doc, Pair};
 pub use error::IndexError;
 pub use fusion::{Fusion, Params};
-pub use neighbours::mutual_neighbours;
+pub use neighbours::nearest_neighbours;
 pub use query::{Hint, Hit, Judge, MAX_MASKED, MemcellQuery, Query, Verdict};
 pub use vector::{MAX_DIM, QVec};
 
