@@ -1,0 +1,3 @@
+//! Integration tests of memrl-capture, in one binary so that linking happens once.
+
+mod redact;
