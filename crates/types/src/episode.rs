@@ -2,7 +2,7 @@
 //! touched and how it ended.
 //!
 //! It is the `payload` of a cell of type `episode`; the cell's `content` is the text made of it
-//! that people, models and the search read. Field names follow the episode files of MemRL and
+//! that people, models and the search read. Field names follow the episode files of `MemRL` and
 //! Tempera, so that those can be read and written without a table of translations.
 
 use serde::{Deserialize, Serialize};

@@ -85,8 +85,10 @@ pub struct OpenTrouble {
 pub struct Turn {
     /// Whether it is the user's.
     pub user: bool,
-    /// Its number among the user's turns, from 1.
+    /// Which prompt it is, from 1; 0 while nothing of the user's is in it.
     pub number: u32,
-    /// Its text, shortened.
+    /// Whether prompts are marked by `>` in this text.
+    pub quoted: bool,
+    /// Its text, as far as it is still needed.
     pub text: String,
 }

@@ -1,0 +1,130 @@
+//! Plain text: turns that begin with `Human:`, `User:` or `Assistant:`, or prompts behind `> `.
+
+use memrl_types::Turn;
+
+use super::story::Story;
+use super::words;
+use crate::own::open_block;
+
+const USER: [&str; 2] = ["human:", "user:"];
+const AGENT: [&str; 2] = ["assistant:", "ai:"];
+/// Longest prompt, with what is wrapped around it, that is held.
+const LONGEST_TURN: usize = 32_000;
+
+/// What a line without its mark is, and whose.
+enum Mark<'a> {
+    User(&'a str),
+    Agent(&'a str),
+    Quoted(&'a str),
+    None,
+}
+
+fn mark(line: &str) -> Mark<'_> {
+    let after = |names: &[&str]| {
+        names.iter().find_map(|n| {
+            let head = line.get(..n.len())?;
+            head.eq_ignore_ascii_case(n).then(|| &line[n.len()..])
+        })
+    };
+    if let Some(rest) = after(&USER) {
+        Mark::User(rest)
+    } else if let Some(rest) = after(&AGENT) {
+        Mark::Agent(rest)
+    } else if let Some(rest) = line.strip_prefix("> ") {
+        Mark::Quoted(rest)
+    } else {
+        Mark::None
+    }
+}
+
+/// Whether a line begins a turn. A quotation alone does so only at the beginning of a file.
+pub(super) fn is_line(line: &str, first: bool) -> bool {
+    match mark(line) {
+        Mark::User(_) | Mark::Agent(_) => true,
+        Mark::Quoted(_) => first,
+        Mark::None => false,
+    }
+}
+
+/// Tells what a line says; whether it belongs to a turn.
+pub(super) fn tell(line: &str, story: &mut Story) -> bool {
+    let turn = story.session.reading.turn.take();
+    let quoted = turn.as_ref().is_some_and(|t| t.quoted);
+    let begin = |user, quoted| Turn {
+        user,
+        quoted,
+        ..Turn::default()
+    };
+    let (mut turn, text) = match (mark(line), turn) {
+        (Mark::User(text), _) => (begin(true, false), text),
+        (Mark::Agent(text), _) => (begin_answer(story, quoted), text),
+        (Mark::Quoted(text), None) => (begin(true, true), text),
+        (Mark::Quoted(text), Some(turn)) if turn.quoted => {
+            (if turn.user { turn } else { begin(true, true) }, text)
+        }
+        (_, Some(turn)) if turn.quoted && turn.user => {
+            if line.trim().is_empty() {
+                (turn, line)
+            } else {
+                (begin_answer(story, true), line)
+            }
+        }
+        (_, Some(turn)) => (turn, line),
+        (Mark::None, None) => return line.trim().is_empty(),
+    };
+    if turn.user {
+        user(&mut turn, text, story);
+    } else {
+        agent(&mut turn, text, story);
+    }
+    story.session.reading.turn = Some(turn);
+    true
+}
+
+fn begin_answer(story: &mut Story, quoted: bool) -> Turn {
+    story.answer("", 0);
+    Turn {
+        quoted,
+        ..Turn::default()
+    }
+}
+
+fn user(turn: &mut Turn, line: &str, story: &mut Story) {
+    // Later prompts are judged by their beginning; of the first one all is wanted.
+    if turn.number > 1 || turn.text.len() > LONGEST_TURN {
+        return;
+    }
+    turn.text.push_str(words::cut(line, LONGEST_TURN));
+    turn.text.push('\n');
+    if line.contains("<mem") || line.contains("decision") {
+        story.aside(&turn.text);
+    }
+    if turn.text.starts_with("[Request interrupted by user") {
+        story.interruption();
+        turn.number = u32::MAX;
+        return;
+    }
+    let text = words::clean(&turn.text);
+    if text.is_empty() {
+        return;
+    }
+    if turn.number == 0 {
+        turn.number = story.judge_prompt(&text);
+    }
+    if turn.number == 1 {
+        story.first_prompt(&text);
+    } else {
+        turn.text.clear();
+    }
+}
+
+fn agent(turn: &mut Turn, line: &str, story: &mut Story) {
+    // Only a block of ours that is still open must be remembered, and of it only that it is.
+    turn.text.push_str(line);
+    turn.text.push('\n');
+    story.aside(&turn.text);
+    story.said(&turn.text);
+    turn.text = open_block(&turn.text)
+        .map(|tag| format!("<{tag}>"))
+        .unwrap_or_default();
+}
