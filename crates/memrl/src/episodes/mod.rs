@@ -3,12 +3,15 @@
 mod api;
 mod capture;
 mod project;
+mod propagate;
 mod prune;
 pub mod queue;
 mod retrieve;
+mod review;
 mod session;
 mod signals;
 mod status;
 pub mod switch;
+mod transcript;
 
 pub use api::*;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use memrl_learn::propagate::{STRENGTH, propagate};
 use memrl_learn::trace::{Task, WINDOW_DAYS, temporal};
 use memrl_learn::{Graph, PropagationProblem};
-use memrl_recall::index::{QVec, mutual_neighbours};
+use memrl_recall::index::{QVec, nearest_neighbours};
 use memrl_store::{CellPrior, CellRow};
 
 use super::capture::live_episodes;
@@ -64,7 +64,7 @@ impl Memory {
                 .iter()
                 .map(|v| QVec::from_bytes(&v.bytes).unwrap_or_default())
                 .collect();
-            let lists = mutual_neighbours(&codes, k, threshold, THREADS);
+            let lists = nearest_neighbours(&codes, k, threshold, THREADS);
             Graph::mutual_knn(&lists, k, threshold, settings.discount_factor)
         };
         let solved = propagate(&PropagationProblem {

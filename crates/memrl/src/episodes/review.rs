@@ -1,6 +1,6 @@
 //! Looking through the episodes of a project: what is stale, what is there several times.
 
-use memrl_recall::index::{QVec, mutual_neighbours};
+use memrl_recall::index::{QVec, nearest_neighbours};
 
 use super::capture::live_episodes;
 use super::prune::CONSOLIDATE;
@@ -100,7 +100,7 @@ impl Memory {
                 .map(|r| index.vector(r.seq).unwrap_or_default())
                 .collect()
         };
-        let lists = mutual_neighbours(&codes, MAX_TWINS, SAME, 2);
+        let lists = nearest_neighbours(&codes, MAX_TWINS, SAME, 2);
         let mut group = Groups::new(rows.len());
         for (i, list) in lists.iter().enumerate() {
             for (j, _) in list {

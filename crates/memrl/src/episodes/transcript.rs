@@ -14,6 +14,8 @@ use crate::{
 
 /// Longest first line that is looked at to tell files apart.
 const MAX_HEAD: u64 = 1 << 20;
+/// A transcript that was not written to for this long is finished.
+const SETTLED: std::time::Duration = std::time::Duration::from_mins(1);
 /// Longest diff that is stored, in bytes.
 const MAX_DIFF: u64 = 256 << 10;
 
@@ -52,8 +54,13 @@ impl Memory {
         file.seek(SeekFrom::Start(offset))
             .map_err(|e| Error::io(path, e))?;
         let root = request.project.as_ref().and_then(|p| p.root.as_deref());
+        let written = meta.modified().ok().and_then(|t| t.elapsed().ok());
+        // Agents append to JSON Lines; any other file is as it is.
+        let finished = path.extension().is_none_or(|e| e != "jsonl")
+            || written.is_none_or(|age| age > SETTLED);
         let options = ReadOptions {
             root: root.map_or_else(String::new, |r| r.display().to_string()),
+            finished,
             ..ReadOptions::default()
         };
         let mut input = BufReader::with_capacity(1 << 18, file);
@@ -80,9 +87,6 @@ impl Memory {
                 Some(Err(e)) => warnings.push(format!("no diff: {e}")),
                 None => warnings.push("no diff: the project has no directory".to_owned()),
             }
-        }
-        if request.extract {
-            warnings.extend(self.extract(&mut episode));
         }
         let mut captured = self.capture(CaptureRequest {
             trajectory: episode.session.as_ref().map(|s| s.id.clone()),
@@ -134,25 +138,6 @@ impl Memory {
             )),
             None => self.project(None, path.parent().unwrap_or(Path::new("."))),
         }
-    }
-
-    /// Lets a language model read the episode; what went wrong.
-    #[cfg(feature = "remote")]
-    fn extract(&self, episode: &mut Episode) -> Vec<String> {
-        match memrl_capture::extract::Extractor::from_env()
-            .and_then(|extractor| extractor.extract(episode))
-        {
-            Ok(extracted) => {
-                extracted.apply(episode);
-                Vec::new()
-            }
-            Err(e) => vec![format!("not read by a model: {e}")],
-        }
-    }
-
-    #[cfg(not(feature = "remote"))]
-    fn extract(&self, _: &mut Episode) -> Vec<String> {
-        vec!["not read by a model: this build has no network".to_owned()]
     }
 }
 
