@@ -182,6 +182,8 @@ pub struct EpisodeQuery {
     pub tag: Option<String>,
     /// Only with this outcome.
     pub outcome: Option<crate::EpisodeStatus>,
+    /// Nothing more private than this; everything when `None`.
+    pub clearance: Option<crate::Sensitivity>,
     /// Page size, 1 to 1000; 10 by default.
     pub limit: Option<u32>,
     /// Where the previous page ended.

@@ -6,6 +6,7 @@ mod project;
 mod propagate;
 mod prune;
 pub mod queue;
+mod reader;
 mod retrieve;
 mod review;
 mod session;
@@ -15,3 +16,4 @@ pub mod switch;
 mod transcript;
 
 pub use api::*;
+pub use reader::SentTranscript;

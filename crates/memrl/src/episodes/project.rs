@@ -11,6 +11,8 @@ use crate::{Code, Error, Memory, Project, Result, Scope};
 
 /// The scope key of projects.
 pub(crate) const PROJECT: &str = "project";
+/// Longest name of a project, in bytes.
+const MAX_NAME: usize = 1024;
 /// Names a project for every command of a shell, whatever its directory.
 const PROJECT_VARIABLE: &str = "MEMRL_PROJECT";
 
@@ -124,8 +126,8 @@ impl Memory {
         let Some(name) = named.filter(|n| !n.is_empty()) else {
             return Ok(Project::of_dir(cwd, worktrees));
         };
-        if name.len() > 1024 {
-            let message = format!("has {} bytes; the limit is 1024", name.len());
+        if name.len() > MAX_NAME {
+            let message = format!("has {} bytes; the limit is {MAX_NAME}", name.len());
             return Err(Error::invalid(Code::InvalidInput, "project", message));
         }
         if name == "." || name.contains(['/', '\\']) {
@@ -134,12 +136,43 @@ impl Memory {
                 return Ok(Project::of_dir(&dir, worktrees));
             }
         }
+        self.called(name, || Some(Project::of_dir(cwd, worktrees)))
+    }
+
+    /// The project that a caller on another machine names: an id, the name of a project that has
+    /// memories, or a new name. Nothing of this machine's directories is looked at, and a path,
+    /// which would mean one of them, is refused.
+    pub fn project_named(&self, name: &str) -> Result<Project> {
+        let name = name.trim();
+        let invalid = |message: &str| Error::invalid(Code::InvalidInput, "project", message);
+        if name.is_empty() {
+            return Err(invalid("is empty"));
+        }
+        if name.len() > MAX_NAME {
+            return Err(invalid(&format!("has more than {MAX_NAME} bytes")));
+        }
+        if name.contains(char::is_control) {
+            return Err(invalid("has control characters in it"));
+        }
+        let project = self.called(name, || None)?;
+        if project.id.contains(['/', '\\']) && !self.is_project(&project.id)? {
+            return Err(invalid("must be an id or a name, not a directory"));
+        }
+        Ok(project)
+    }
+
+    fn is_project(&self, id: &str) -> Result<bool> {
+        let known = self.store.scope_values(PROJECT)?;
+        Ok(known.iter().any(|(known, _)| known == id))
+    }
+
+    /// The project with this id or name; `here` is looked at before other projects.
+    fn called(&self, name: &str, here: impl FnOnce() -> Option<Project>) -> Result<Project> {
         let known = self.store.scope_values(PROJECT)?;
         if known.iter().any(|(id, _)| id == name) {
             return Ok(Project::named(name));
         }
-        let here = Project::of_dir(cwd, worktrees);
-        if here.name.eq_ignore_ascii_case(name) {
+        if let Some(here) = here().filter(|h| h.name.eq_ignore_ascii_case(name)) {
             return Ok(here);
         }
         let called: Vec<&String> = known

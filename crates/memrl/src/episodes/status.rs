@@ -40,6 +40,7 @@ impl Memory {
                 query.types.clone()
             },
             statuses: vec![CellStatus::Active, CellStatus::Quarantined],
+            max_sensitivity: query.clearance,
             ..CellFilter::default()
         };
         let tag = query.tag.as_ref().map(|t| t.to_lowercase());
