@@ -14,7 +14,7 @@
 //! 5. later, a [`RewardSpec`] turns the outcome into a number and
 //!    [`value`] turns it into evidence about the cells that were shown, and [`trace`] about what
 //!    led to them;
-//! 6. now and then [`propagate`] solves for the values of all cells at once, over the [`Graph`] of
+//! 6. now and then [`propagate()`] solves for the values of all cells at once, over the [`Graph`] of
 //!    similar cells.
 
 pub mod candidate;

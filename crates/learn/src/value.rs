@@ -12,7 +12,7 @@
 //! that is, the mean and standard deviation of a Beta(s + n₀μ, n − s + n₀(1 − μ)) distribution.
 //!
 //! A cell whose neighbours have evidence has a prior of its own, [`OwnPrior`], in the place of
-//! (μ, n₀): what [`crate::propagate`] made of the neighbours when it last ran.
+//! (μ, n₀): what [`crate::propagate()`] made of the neighbours when it last ran.
 //!
 //! It may not know decisions, policies or the graph of cells.
 

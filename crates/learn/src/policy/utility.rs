@@ -3,12 +3,27 @@
 use super::{RecallPolicy, Scored, similarity::order_by};
 use crate::{Candidate, Context};
 
-/// `score = similarity + weight · ((mean − prior) − caution · (sd − sd₀))`.
+/// `score = likeness + weight · ((mean − prior) − caution · (sd − sd₀))`.
 ///
-/// The value term is zero for an untried cell. `sd = ½ / √(mass + n₀ + 1)` is the largest
-/// standard deviation that a posterior with this mass can have and `sd₀` its value at mass 0,
-/// so that knowing more never costs anything: at equal similarity an untried cell never outranks
-/// one of its kind with only successes, whatever the prior.
+/// The likeness ([`Candidate::likeness`]) keeps the order of the search, on a scale that does not
+/// depend on what else was found: two memories that are equally good answers are equal, however few
+/// there are, and then their values decide.
+///
+/// The value term is zero for a cell about which nothing is known, neither from its own evidence nor
+/// from its neighbours'. `sd = ½ / √(mass + n₀ + 1)` is the largest standard deviation that a
+/// posterior with this mass can have and `sd₀` its value at mass 0, so that knowing more never
+/// costs anything.
+///
+/// At equal similarity an untried cell never outranks one of its kind with only successes,
+/// whatever the prior,
+///
+/// - if both have the same neighbours, or neither has any;
+/// - if that cell is all that lifts it;
+/// - if that cell has one whole success, not yet decayed, and no neighbour below its prior
+///   ([`crate::propagate::largest_discount`]).
+///
+/// It can outrank one whose successes weigh less than one (a share of a slate's) or whose
+/// neighbours failed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Utility {
     /// Weight of the value term against the similarity, at least 0.
@@ -44,17 +59,18 @@ impl RecallPolicy for Utility {
     }
 
     fn version(&self) -> u32 {
-        1
+        2
     }
 
     fn order(&self, _ctx: &Context, candidates: &[Candidate]) -> Vec<Scored> {
         order_by(candidates, |c| {
             let term = self.value_term(c);
+            let likeness = c.likeness.unwrap_or(c.score);
             let note = format!(
-                " = similarity {:.3} {term:+.3} from value {:.2} (evidence {:.1})",
-                c.score, c.value.mean, c.value.mass
+                " = similarity {likeness:.3} {term:+.3} from value {:.2} (evidence {:.1})",
+                c.value.mean, c.value.mass
             );
-            (c.score + term, note)
+            (likeness + term, note)
         })
     }
 }

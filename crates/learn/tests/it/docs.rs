@@ -7,6 +7,7 @@ use memrl_learn::{
 };
 
 const POLICIES: &str = include_str!("../../../../docs/policies.md");
+const LEARNING: &str = include_str!("../../../../docs/learning.md");
 const REWARDS: &str = include_str!("../../../../docs/rewards.md");
 
 #[test]
@@ -49,4 +50,68 @@ fn the_documented_reward_spec_can_be_read() {
     let spec = memrl_learn::RewardSpec::parse(example).unwrap();
     assert_eq!(spec.name(), "support_v1");
     assert_eq!(spec.bounds(), Some((0.0, 1.0)));
+}
+
+/// The names in backticks in a part of the page about learning.
+fn names(from: &str, to: &str) -> Vec<&'static str> {
+    let part = LEARNING.split_once(from).unwrap().1;
+    let part = part.split_once(to).unwrap().0;
+    part.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn every_guarantee_about_values_has_the_test_that_is_named() {
+    let tests = [
+        include_str!("propagate.rs"),
+        include_str!("trace.rs"),
+        include_str!("value.rs"),
+    ];
+    let named = names("## What is guaranteed", "## Differences");
+    assert!(named.len() > 20);
+    for name in named.iter().filter(|n| !n.contains("::")) {
+        let test = format!("fn {name}(");
+        assert!(tests.iter().any(|t| t.contains(&test)), "{name}");
+    }
+}
+
+#[test]
+fn the_documented_defaults_of_values_are_the_defaults() {
+    use memrl_learn::{TraceConfig, ValuePrior, graph, propagate, value};
+    let prior = ValuePrior::default();
+    let trace = TraceConfig::default();
+    assert_eq!(value::prior_mass(0.1), prior.mass);
+    assert_eq!(trace.gamma, graph::DISCOUNT);
+    assert_eq!((propagate::STRENGTH, trace.max_distance), (1.0, 8));
+    for (name, default) in [
+        ("decay_rate", prior.decay_rate),
+        ("discount_factor", graph::DISCOUNT),
+        ("learning_rate", 1.0 / (prior.mass + 1.0)),
+        ("propagation_threshold", f64::from(graph::THRESHOLD)),
+        ("neighbours", graph::NEIGHBOURS as f64),
+        ("trace_decay", trace.lambda),
+    ] {
+        let row = format!("| `values.{name}` | {default} |");
+        assert!(LEARNING.contains(&row), "{row}");
+    }
+}
+
+/// The values that the page compares, by its own formulas.
+#[test]
+fn the_values_in_the_comparison_are_right() {
+    use memrl_learn::{Graph, PropagationProblem, ValuePrior, propagate};
+    use memrl_types::CellType;
+    let value = |n, s| ValuePrior::default().estimate(CellType::Fact, s, n).mean;
+    let values = [(0.0, 0.0), (0.0, 0.0), (1.0, 1.0), (3.0, 3.0), (1.0, 0.0)]
+        .map(|(n, s)| ((value(n, s) * 1000.0).round() / 1000.0).to_string());
+    assert!(LEARNING.contains(&values.join(" · ")), "{values:?}");
+    let solved = propagate(&PropagationProblem {
+        n: &[2.0, 0.0],
+        s: &[2.0, 0.0],
+        mu: &[0.5; 2],
+        graph: &Graph::from_edges(2, [(0, 1, 0.8)], 0.9),
+        n0: 9.0,
+        tau: 1.0,
+    });
+    let row = format!("rises from 0.5 to {:.3}", solved.values[1]);
+    assert!(LEARNING.contains(&row), "{row}");
 }
