@@ -74,6 +74,9 @@ pub struct Candidate {
     /// The score that put the candidates in their order: fused, in [0, 1], on native routes;
     /// memcell-rl's retrieval score on the compatible ones.
     pub score: f64,
+    /// The similarity on a scale of its own, in [0, 1], in the same order as `score`: what
+    /// learned values are weighed against. `None`: `score` is on such a scale already.
+    pub likeness: Option<f64>,
     /// Its rank before the policy, from 0.
     pub rank: u32,
     /// Lexical score, min-max normalised over the candidates; `None` when the words found nothing.
@@ -149,6 +152,7 @@ impl Candidate {
             mask: None,
             validity_over: false,
             score: 0.0,
+            likeness: None,
             rank: 0,
             bm25: None,
             dense: None,

@@ -57,7 +57,9 @@ pub use memcell::{
     MemcellDecide, MemcellDecision, MemcellFeedback, MemcellRetrieval, MemcellRetrieve,
     MemcellReward, MemcellSelected,
 };
-pub use memory::{Memory, Options};
+pub use memory::{Indexed, Memory, Options};
+pub use memrl_capture as capturing;
+pub use memrl_capture::citations;
 pub use memrl_learn as learn;
 pub use memrl_recall as search;
 pub use memrl_store as store;

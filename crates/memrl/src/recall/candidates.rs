@@ -84,6 +84,7 @@ impl Memory {
         for (attrs, level) in critical {
             if !known.contains(&attrs.seq) {
                 let mut candidate = candidate_of(&attrs, request.budget_counts, now);
+                candidate.likeness = Some(0.0);
                 candidate.scope_level = scope_level(level, levels.len());
                 found.push(Found {
                     seq: attrs.seq,
@@ -219,9 +220,12 @@ fn of_hits(
             .and_modify(|b| *b = b.max(score))
             .or_insert(score);
     }
+    let likeness = likeness(hits);
     hits.iter()
-        .map(|h| {
+        .zip(likeness)
+        .map(|(h, likeness)| {
             let mut c = candidate_of(&h.attrs, counts, now);
+            c.likeness = likeness;
             c.scope_level = scope_level(usize::from(h.level), levels);
             c.mask = h
                 .mask
@@ -240,6 +244,40 @@ fn of_hits(
                 version: h.attrs.version,
                 candidate: c,
             }
+        })
+        .collect()
+}
+
+/// How alike query and document are, for each hit: the mean of cosine and of BM25 as a share of the
+/// best BM25, made to fall with the order of the hits.
+///
+/// The fused score says who comes first, but its unit is the spread of the answer: between two
+/// hits there is always the same distance, however alike they are. Values need a distance that
+/// means something.
+fn likeness(hits: &[Hit]) -> Vec<Option<f64>> {
+    let admitted = || hits.iter().filter(|h| h.mask.is_none());
+    let best = admitted().map(|h| h.bm25).fold(0.0, f32::max);
+    let dense = admitted().any(|h| h.dense_rank != u32::MAX);
+    let raw = |h: &Hit| {
+        let words = if best > 0.0 {
+            (h.bm25 / best).min(1.0)
+        } else {
+            0.0
+        };
+        let meaning = h.dense.clamp(0.0, 1.0);
+        f64::from(if dense && best > 0.0 {
+            words.midpoint(meaning)
+        } else {
+            words.max(meaning)
+        })
+    };
+    let mut ceiling = 1.0_f64;
+    hits.iter()
+        .map(|h| {
+            h.mask.is_none().then(|| {
+                ceiling = ceiling.min(raw(h));
+                ceiling
+            })
         })
         .collect()
 }

@@ -2,6 +2,7 @@
 
 mod cells;
 mod compatibility;
+mod episodes;
 mod log;
 mod recall;
 mod support;
