@@ -21,6 +21,24 @@ use crate::{
 /// when somebody has to look.
 const VECTORS_COMPLETE: &str = "vectors_complete";
 
+/// Most cells without a vector that are counted.
+const MAX_COUNTED: usize = 1000;
+
+/// What can be found, after [`Memory::reindex`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Indexed {
+    /// Cells with a vector of the embedder in use.
+    pub vectors: u64,
+    /// Those that got theirs just now.
+    pub embedded: u64,
+    /// Cells that still have none: written meanwhile. Counted up to 1000.
+    pub missing: u64,
+    /// Whether the index file was written anew.
+    pub rewritten: bool,
+    /// Size of the index file, in bytes.
+    pub index_bytes: u64,
+}
+
 /// How an engine is opened. [`Options::new`] gives what [`Memory::open`] uses.
 pub struct Options {
     /// The data directory; created when it does not exist.
@@ -179,6 +197,35 @@ impl Memory {
             self.note_completeness()?;
         }
         Ok(())
+    }
+
+    /// Levels the search index and the vectors now: embeds what has no vector of this embedder,
+    /// and with `anew` writes the index file anew. Both keep themselves up otherwise.
+    pub fn reindex(&self, anew: bool) -> Result<Indexed> {
+        let mut embedded = 0;
+        loop {
+            match self.embed_missing(1024)? {
+                0 => break,
+                done => embedded += done,
+            }
+        }
+        self.note_completeness()?;
+        self.maintain()?;
+        if anew {
+            self.rewrite_index()?;
+        }
+        let stats = self.store.stats()?;
+        let own = stats.vectors.iter().find(|(m, _)| m == self.embedder.id());
+        let missing = self
+            .store
+            .vectors_missing(self.embedder.id(), 0, MAX_COUNTED)?;
+        Ok(Indexed {
+            vectors: own.map_or(0, |(_, n)| *n),
+            embedded: embedded as u64,
+            missing: missing.len() as u64,
+            rewritten: anew,
+            index_bytes: self.live.file_bytes(),
+        })
     }
 
     /// Writes the index file anew; then nothing of a purged cell is left in it.
