@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use memrl::{CellStatus, CellType, Origin, Sensitivity, Timestamp};
+use memrl::{CellStatus, CellType, EpisodeStatus, Origin, Sensitivity, Timestamp};
 
 use super::read;
 use super::read::Changed;
@@ -120,9 +120,14 @@ pub struct Ids {
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  memrl list --scope user=ann --type preference\n  \
-        memrl list --status quarantined --contains staging --limit 10"
+        memrl list --status quarantined --contains staging --limit 10\n  \
+        memrl list 20 --type episode --project web --outcome failure\n\n\
+        With --type episode, --project, --tag or --outcome: with their values, 10 unless more are asked for."
 )]
 pub struct List {
+    /// How many, as --limit
+    #[arg(value_name = "LIMIT", value_parser = read::page, conflicts_with = "limit")]
+    pub first: Option<u32>,
     /// Only of this scope; may be repeated, all must fit
     #[arg(long, value_name = "K=V", value_parser = read::pair)]
     pub scope: Vec<(String, String)>,
@@ -150,7 +155,19 @@ pub struct List {
     /// Where the last page ended
     #[arg(long)]
     pub cursor: Option<String>,
+    /// Only of this project: a directory or a name
+    #[arg(long, value_name = "P", conflicts_with_all = PLAIN)]
+    pub project: Option<String>,
+    /// Only episodes with a tag that contains this
+    #[arg(long, conflicts_with_all = PLAIN)]
+    pub tag: Option<String>,
+    /// Only episodes that ended so: success, partial or failure
+    #[arg(long, value_parser = read::outcome, conflicts_with_all = PLAIN)]
+    pub outcome: Option<EpisodeStatus>,
 }
+
+/// What the list of values cannot be narrowed by.
+const PLAIN: [&str; 5] = ["scope", "status", "contains", "from", "to"];
 
 /// `memrl update`.
 #[derive(Debug, Args)]

@@ -65,13 +65,22 @@ pub struct Recall {
     allow_negative_numbers = true,
     after_help = "Examples:\n  memrl feedback last --success true --tokens 812\n  \
         memrl feedback last --useful 1a2b3c4d=1 --cited 1a2b3c4d\n  \
-        memrl feedback last --success 0 --correction \"She drinks tea now.\" --revise\n\n\
+        memrl feedback last --success 0 --correction \"She drinks tea now.\" --revise\n  \
+        memrl feedback helpful --episodes last\n  \
+        memrl feedback not-helpful --episodes 1a2b3c4d,5e6f7a8b\n\n\
         Reports add up; the same report twice is one; a report that contradicts an earlier one\n\
         is stored and named, and counts only with --revise."
 )]
 pub struct Feedback {
-    /// The decision: its id, or last
-    pub decision: String,
+    /// The decision (its id, or last); or, on --episodes, helpful, not-helpful or mixed
+    #[arg(value_name = "DECISION|VERDICT")]
+    pub about: String,
+    /// The memories that the verdict is about: ids, or last for all that were shown last
+    #[arg(long, value_name = "ID,ID", value_delimiter = ',', conflicts_with_all = OUTCOME)]
+    pub episodes: Vec<String>,
+    /// With a verdict: the decision that showed them [default: the last one that did]
+    #[arg(long = "decision", value_name = "ID", conflicts_with_all = OUTCOME)]
+    pub shown_by: Option<String>,
     /// How well the task went: 0 to 1, true or false
     #[arg(long, value_name = "X", value_parser = read::success)]
     pub success: Option<f64>,
@@ -124,6 +133,21 @@ pub struct Feedback {
     #[arg(long)]
     pub revise: bool,
 }
+
+/// What is said of a decision, not of single memories.
+const OUTCOME: [&str; 11] = [
+    "success",
+    "unsafe_action",
+    "stale",
+    "tokens",
+    "latency_ms",
+    "useful",
+    "outdated",
+    "cited",
+    "metric",
+    "is_final",
+    "revise",
+];
 
 /// `memrl why`.
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@
 
 mod bench;
 mod cells;
+mod episodes;
 mod log;
 mod place;
 mod pull;
@@ -20,11 +21,15 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use bench::{Bench, BenchCommand, BenchLoad, BenchRecall, BenchScale, Demo};
 pub use cells::{Add, Get, Ids, List, New, Purge, Reasoned, Supersede, Update};
+pub use episodes::{
+    Capture, HitFormat, Index, Propagate, Prune, Retrieve, Review, ReviewWhat, Show, Stats, Status,
+};
 pub use log::{Export, ExportFormat, Feedback, Recall, Reward, RewardCommand, Why};
 pub use place::{
     Backup, Completions, Config, ConfigCommand, Doctor, Import, ImportFormat, Man, Restore, Serve,
 };
 pub use pull::Pull;
+pub use read::Trouble;
 pub use sessions::{Editor, Setup, SetupScope};
 
 /// A local-first memory engine for LLM agents that learns from outcomes what to recall.
@@ -91,6 +96,8 @@ pub enum Command {
     Add(Add),
     /// Show one memory
     Get(Get),
+    /// Show one memory with what it is worth
+    Show(Show),
     /// List memories, the newest first
     List(List),
     /// Change a memory in place; its former state is kept
@@ -109,6 +116,10 @@ pub enum Command {
     History(Ids),
     /// Recall what helps with a query, under a token budget
     Recall(Recall),
+    /// Capture what was done: a session of an agent, or an episode told in words
+    Capture(Capture),
+    /// Find experience that helps with a task
+    Retrieve(Retrieve),
     /// Say how it went, so that the next recall is better
     Feedback(Feedback),
     /// Tell the whole story of one decision
@@ -119,8 +130,18 @@ pub enum Command {
     Export(Export),
     /// Import memories from JSON Lines, CSV or a memcell-rl database
     Import(Import),
-    /// Count everything
-    Stats,
+    /// Count everything; --type episode: how episodes went
+    Stats(Stats),
+    /// Say how the memory of this project is doing
+    Status(Status),
+    /// Let values flow between similar memories
+    Propagate(Propagate),
+    /// Look for stale and for duplicate episodes
+    Review(Review),
+    /// Put away what is old and worth little; dry unless --execute
+    Prune(Prune),
+    /// Make sure that everything can be found
+    Index(Index),
     /// Serve HTTP, until Ctrl-C
     Serve(Serve),
     /// Check everything that can be wrong

@@ -1,6 +1,6 @@
 //! Readers of single values.
 
-use memrl::{CellType, Clearance, Sensitivity, Timestamp};
+use memrl::{CellType, Clearance, EpisodeStatus, Sensitivity, TaskType, Timestamp};
 
 /// `key=value`.
 pub fn pair(text: &str) -> Result<(String, String), String> {
@@ -77,4 +77,44 @@ pub fn clearance(text: &str) -> Result<Clearance, String> {
     text.parse::<Sensitivity>()
         .map(Clearance)
         .map_err(|e| e.to_string())
+}
+
+/// The verdict on an episode.
+pub fn outcome(text: &str) -> Result<EpisodeStatus, String> {
+    EpisodeStatus::from_name(text)
+        .ok_or_else(|| format!("expected one of {}", names(EpisodeStatus::ALL)))
+}
+
+/// A kind of work.
+pub fn task_type(text: &str) -> Result<TaskType, String> {
+    TaskType::from_name(text).ok_or_else(|| format!("expected one of {}", names(TaskType::ALL)))
+}
+
+fn names(all: &[impl ToString]) -> String {
+    let names: Vec<String> = all.iter().map(ToString::to_string).collect();
+    names.join(", ")
+}
+
+/// An error, and what helped.
+#[derive(Debug, Clone)]
+pub struct Trouble {
+    /// The message.
+    pub message: String,
+    /// What helped; `None` when nothing did.
+    pub resolution: Option<String>,
+}
+
+/// `message=>resolution`, or a message alone.
+pub fn trouble(text: &str) -> Result<Trouble, String> {
+    let (message, resolution) = match text.split_once("=>") {
+        Some((message, resolution)) => (message.trim(), Some(resolution.trim())),
+        None => (text.trim(), None),
+    };
+    if message.is_empty() {
+        return Err("expected MESSAGE=>RESOLUTION, or a message alone".to_owned());
+    }
+    Ok(Trouble {
+        message: message.to_owned(),
+        resolution: resolution.filter(|r| !r.is_empty()).map(str::to_owned),
+    })
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::args::{Get, Global, List, Purge, Reasoned, Supersede, Update};
 use crate::cmd::add::{changed_features, json_value, text_or_stdin, whole_ids};
-use crate::cmd::explain;
+use crate::cmd::{episodes, explain};
 use crate::fail::{Failure, Result};
 use crate::out::Out;
 use crate::table::{Fit, Table};
@@ -74,6 +74,9 @@ fn seconds(time: memrl::Timestamp) -> String {
 
 /// `memrl list`.
 pub fn list(global: &Global, args: List, out: &mut Out) -> Result<u8> {
+    if episodes::wanted(&args) {
+        return episodes::list(global, args, out);
+    }
     let memory = session::open(global, &[], out)?;
     let page: Page<Cell> = memory.list(&ListRequest {
         scope: session::scope(&args.scope),
@@ -84,7 +87,7 @@ pub fn list(global: &Global, args: List, out: &mut Out) -> Result<u8> {
         created_from: args.from,
         created_to: args.to,
         cursor: args.cursor,
-        limit: args.limit,
+        limit: args.first.or(args.limit),
     })?;
     if out.is_json() {
         out.json(&page)?;

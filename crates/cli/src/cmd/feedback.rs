@@ -1,16 +1,28 @@
 //! `memrl feedback`.
 
-use memrl::{CellId, Memory, Outcome, Verdict};
+use memrl::{CellId, Code, Memory, Outcome, Verdict};
 
 use crate::args::{self, Global};
-use crate::fail::Result;
+use crate::cmd::episodes;
+use crate::fail::{Failure, Result};
 use crate::out::Out;
 use crate::{session, text};
 
 /// Records an outcome; prints the rewards that it makes.
 pub fn run(global: &Global, args: args::Feedback, out: &mut Out) -> Result<u8> {
+    let judged = !args.episodes.is_empty() || args.shown_by.is_some();
+    if judged || episodes::verdict(&args.about).is_some() {
+        return episodes::judge(global, args, out);
+    }
     let memory = session::open(global, &[], out)?;
-    let decision = memory.decision_id(&args.decision)?;
+    let decision = memory.decision_id(&args.about).map_err(|e| match e.code() {
+        Code::InvalidId => Failure::hinted(
+            e.code(),
+            e.to_string(),
+            "name a decision (an id, or last), or say helpful, not-helpful or mixed with --episodes",
+        ),
+        _ => e.into(),
+    })?;
     let mut verdicts: Vec<Verdict> = Vec::new();
     for (id, useful) in &args.useful {
         let cell_id = cell_id(&memory, id)?;

@@ -44,12 +44,15 @@ pub fn run(global: &Global, out: &mut Out) -> Result<u8> {
     } else {
         out.note("\nNothing is withheld at random (explore.epsilon is 0).");
     }
-    let add = out
+    let setup = out.talk.hint("memrl setup claude-code");
+    let capture = out
         .talk
-        .hint("memrl add --type preference --scope user=ann \"Ann drinks her coffee black.\"");
-    let recall = out
-        .talk
-        .hint("memrl recall \"How does Ann take her coffee?\"");
-    out.note(&format!("\nNext:\n  {add}\n  {recall}"));
+        .hint("memrl capture --prompt \"Fix the login redirect\" --outcome success");
+    let retrieve = out.talk.hint("memrl retrieve \"login redirects forever\"");
+    out.note(&format!(
+        "\nNext:\n  {setup}    or codex, cursor, vscode\n\
+         From its next session on the agent recalls what helped, and is remembered when it ends.\n\n\
+         By hand:\n  {capture}\n  {retrieve}"
+    ));
     Ok(0)
 }

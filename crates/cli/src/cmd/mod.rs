@@ -7,6 +7,7 @@ mod cells;
 mod config;
 mod demo;
 mod doctor;
+mod episodes;
 mod explain;
 mod export;
 mod feedback;
@@ -33,6 +34,7 @@ pub fn run(cli: Cli, out: &mut Out) -> Result<u8> {
         Command::Demo(args) => demo::run(global, args, out),
         Command::Add(args) => add::run(global, args, out),
         Command::Get(args) => cells::get(global, &args, out),
+        Command::Show(args) => episodes::show(global, &args, out),
         Command::List(args) => cells::list(global, args, out),
         Command::Update(args) => cells::update(global, args, out),
         Command::Supersede(args) => cells::supersede(global, args, out),
@@ -42,12 +44,19 @@ pub fn run(cli: Cli, out: &mut Out) -> Result<u8> {
         Command::Release(args) => cells::release(global, &args, out),
         Command::History(args) => cells::history(global, &args.id, out),
         Command::Recall(args) => recall::run(global, args, out),
+        Command::Capture(args) => episodes::capture(global, args, out),
+        Command::Retrieve(args) => episodes::retrieve(global, args, out),
         Command::Feedback(args) => feedback::run(global, args, out),
         Command::Why(args) => why::run(global, &args, out),
         Command::Reward(args) => rewards::run(global, &args.command, out),
         Command::Export(args) => export::run(global, args, out),
         Command::Import(args) => import::run(global, &args, out),
-        Command::Stats => stats::run(global, out),
+        Command::Stats(args) => stats::run(global, &args, out),
+        Command::Status(args) => episodes::status(global, &args, out),
+        Command::Propagate(args) => episodes::propagate(global, &args, out),
+        Command::Review(args) => episodes::review(global, &args, out),
+        Command::Prune(args) => episodes::prune(global, &args, out),
+        Command::Index(args) => episodes::index(global, &args, out),
         Command::Serve(args) => serve::run(global, &args, out),
         Command::Doctor(args) => doctor::run(global, &args, out),
         Command::Backup(args) => backup::backup(global, args.file, out),

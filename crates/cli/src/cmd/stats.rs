@@ -1,17 +1,29 @@
 //! `memrl stats`.
 
-use crate::args::Global;
+use serde_json::{Value, json};
+
+use crate::args::{self, Global};
+use crate::cmd::episodes;
 use crate::fail::Result;
 use crate::out::Out;
 use crate::table::{Fit, Table};
 use crate::{session, text};
 
 /// Counts everything.
-pub fn run(global: &Global, out: &mut Out) -> Result<u8> {
+pub fn run(global: &Global, args: &args::Stats, out: &mut Out) -> Result<u8> {
+    if args.kind.is_some() || args.project.is_some() {
+        return episodes::stats(global, args, out);
+    }
     let memory = session::open(global, &[], out)?;
     let s = memory.stats()?;
+    let known = s.cells_by_type.iter().any(|(name, _)| name == "episode");
+    let episodes = known.then(|| memory.episode_stats(None)).transpose()?;
     if out.is_json() {
-        out.json(&s)?;
+        let mut all = json!(s);
+        if let (Value::Object(map), Some(episodes)) = (&mut all, &episodes) {
+            map.insert("episodes".into(), json!(episodes));
+        }
+        out.json(&all)?;
         return Ok(0);
     }
     let mut field = |name: &str, value: String| {
@@ -30,6 +42,9 @@ pub fn run(global: &Global, out: &mut Out) -> Result<u8> {
     )?;
     field("cells", listed(&s.cells_by_status))?;
     field("types", listed(&s.cells_by_type))?;
+    if let Some(stats) = episodes {
+        field("episodes", episodes::in_short(&stats))?;
+    }
     field(
         "decisions",
         format!(
