@@ -10,11 +10,17 @@ use crate::lax::MAX_SAFE;
 use crate::route::{Answer, Param, Route, routes};
 
 /// Components of the document, written by hand: what each field means, its unit and range.
-const SCHEMAS: &str = include_str!("schemas.json");
+const SCHEMAS: [&str; 2] = [
+    include_str!("schemas.json"),
+    include_str!("schemas_episodes.json"),
+];
 
 static PARSED: LazyLock<Map<String, Value>> = LazyLock::new(|| {
     // A document that is no JSON is a fault of ours that the first test finds.
-    serde_json::from_str(SCHEMAS).unwrap_or_default()
+    SCHEMAS
+        .iter()
+        .flat_map(|text| serde_json::from_str::<Map<String, Value>>(text).unwrap_or_default())
+        .collect()
 });
 
 /// The document.
@@ -41,6 +47,7 @@ pub fn document() -> Value {
             {"name": "memcell", "description": "memcell-rl's routes."},
             {"name": "cells", "description": "Cells: write, read, change, forget."},
             {"name": "decisions", "description": "Recall, feedback, and the log of decisions."},
+            {"name": "episodes", "description": "What agents did: capture, retrieve, judge, prune."},
             {"name": "operation", "description": "Policies, rewards, numbers, health."},
             {"name": "export", "description": "The log and the cells as JSON Lines."},
             {"name": "server", "description": "The server about itself."},
@@ -80,7 +87,11 @@ fn reference(schema: &str) -> Value {
 }
 
 fn operation(route: &Route) -> Value {
-    let mut parameters: Vec<Value> = route.query.iter().map(query_param).collect();
+    let mut parameters: Vec<Value> = route
+        .query
+        .iter()
+        .map(|p| query_param(p, route.required.contains(&p.name)))
+        .collect();
     if let Some(name) = route.path_param() {
         let schema = match name {
             "cell_id" => "CellRef",
@@ -120,9 +131,14 @@ fn operation(route: &Route) -> Value {
     });
     if let Some(body) = route.body {
         let optional = is_optional(body);
+        let content: Map<String, Value> = route
+            .media
+            .iter()
+            .map(|media| ((*media).to_owned(), json!({"schema": reference(body)})))
+            .collect();
         operation["requestBody"] = json!({
             "required": !optional,
-            "content": {"application/json": {"schema": reference(body)}},
+            "content": content,
         });
     }
     if route.open {
@@ -135,10 +151,11 @@ fn operation(route: &Route) -> Value {
 fn is_optional(schema: &str) -> bool {
     PARSED
         .get(schema)
+        .filter(|s| s["type"] == "object")
         .is_some_and(|s| s.get("required").is_none() && s.get("x-memcell").is_none())
 }
 
-fn query_param(param: &Param) -> Value {
+fn query_param(param: &Param, required: bool) -> Value {
     let schema = match param.kind {
         "string" => json!({"type": "string"}),
         "cursor" => json!({"type": "string", "pattern": "^[0-9]{1,18}$"}),
@@ -154,7 +171,7 @@ fn query_param(param: &Param) -> Value {
     };
     // Lists are written `a,b`.
     json!({
-        "name": param.name, "in": "query", "required": false, "explode": false,
+        "name": param.name, "in": "query", "required": required, "explode": false,
         "description": param.about, "schema": schema,
     })
 }

@@ -42,8 +42,12 @@ pub struct Route {
     pub about: &'static str,
     /// Parameters of the query.
     pub query: &'static [Param],
+    /// Names of the parameters that must be there.
+    pub required: &'static [&'static str],
     /// Schema of the body, and whether it is read as memcell-rl reads it.
     pub body: Option<&'static str>,
+    /// Media types of the body.
+    pub media: &'static [&'static str],
     /// Successful answers: status, what it says, content.
     pub answers: &'static [(u16, &'static str, Answer)],
     /// Statuses of failures, besides those that follow from the rest of the row.
@@ -69,7 +73,9 @@ impl Route {
         tag: "",
         about: "",
         query: &[],
+        required: &[],
         body: None,
+        media: &["application/json"],
         answers: &[],
         failures: &[],
         open: false,
@@ -108,6 +114,7 @@ pub fn routes() -> &'static [Route] {
             crate::memcell::LOG,
             crate::native::CELLS,
             crate::native::DECISIONS,
+            crate::native::EPISODES,
             crate::native::OPERATION,
             crate::native::EXPORT,
             crate::meta::ROUTES,

@@ -4,11 +4,13 @@
 
 mod cells;
 mod decisions;
+mod episodes;
 mod export;
 mod operation;
 
 pub(crate) use cells::ROUTES as CELLS;
 pub(crate) use decisions::ROUTES as DECISIONS;
+pub(crate) use episodes::ROUTES as EPISODES;
 pub(crate) use export::ROUTES as EXPORT;
 pub(crate) use operation::ROUTES as OPERATION;
 

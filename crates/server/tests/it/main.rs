@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod docs;
+mod episodes;
 mod guard;
 mod memcell;
 mod memcell_decide;
