@@ -346,13 +346,10 @@ fn closing(text: &str, quote: char, slashes: usize) -> Option<usize> {
 /// Whether the value is to be cut.
 fn is_secret(text: &str, found: &Found, strength: Strength, name: &str) -> bool {
     let secret = &text[found.at.clone()];
-    if value::stands_for_a_secret(secret) || name.eq_ignore_ascii_case(secret) {
+    if value::stands_for_a_secret(secret) || says_its_name(secret, name) {
         return false;
     }
     let chars = secret.chars().take(16).count();
-    let digits = secret
-        .bytes()
-        .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b','));
     match strength {
         Strength::Weak | Strength::Medium if found.joint == Joint::Said => return false,
         Strength::Weak => return value::is_random(secret) || value::is_basic(secret),
@@ -364,12 +361,13 @@ fn is_secret(text: &str, found: &Found, strength: Strength, name: &str) -> bool 
     if chars < 3 {
         return false;
     }
-    if digits {
+    if value::is_number(secret) {
         let password = name.to_ascii_lowercase().contains("pass");
         return chars >= if password { 4 } else { 8 };
     }
     if found.quoted && found.joint != Joint::Said {
-        return found.joint != Joint::Comma || value::is_mixed(secret);
+        let in_prose = text[found.at.end..].starts_with('`') && value::is_name(secret);
+        return !in_prose && (found.joint != Joint::Comma || value::is_mixed(secret));
     }
     if found.joint == Joint::Said {
         let said = secret.trim_end_matches(['.', '!', '?', ':']);
@@ -378,6 +376,9 @@ fn is_secret(text: &str, found: &Found, strength: Strength, name: &str) -> bool 
             || (after_verb && value::is_mixed(said) && !value::is_code(said));
     }
     let loud = !name.bytes().any(|b| b.is_ascii_lowercase());
+    if !(found.joint == Joint::Tight && loud) && text[found.at.end..].starts_with(['<', '(']) {
+        return false;
+    }
     match found.joint {
         Joint::Tight if loud => true,
         Joint::Tight => {
@@ -390,6 +391,20 @@ fn is_secret(text: &str, found: &Found, strength: Strength, name: &str) -> bool 
                 && !(value::is_name(secret) && (chars < 5 || is_talk(secret)))
         }
         _ => !value::is_code(secret) && !value::is_name(secret),
+    }
+}
+
+/// Whether the value is the name again, or its last words.
+fn says_its_name(value: &str, name: &str) -> bool {
+    let plain = |text: &str| -> String {
+        text.chars()
+            .filter(|c| c.is_alphanumeric())
+            .flat_map(char::to_lowercase)
+            .collect()
+    };
+    value.len() <= 64 && {
+        let value = plain(value);
+        value.len() >= 5 && plain(name).ends_with(&value)
     }
 }
 

@@ -7,10 +7,11 @@ use regex::bytes::Regex;
 
 use super::value;
 
-/// Groups 1 and 2: a scheme, if any, and a credential; 3: cookies; 4: a bearer token.
+/// Groups 1 and 2: a quote, if any; 3 and 4: a scheme, if any, and a credential; 5: cookies; 6: a
+/// bearer token.
 static HEADERS: LazyLock<Option<Regex>> = LazyLock::new(|| {
     Regex::new(concat!(
-        r#"(?i-u)\bauthorization\\{0,3}["'`]?\]?\s{0,4}(?:=>?|:|,)\s{0,4}(?:[a-z]?\\{0,3}["'`])?(?:(bearer|basic|token|apikey|negotiate|aws4-hmac-sha256)[ \t]{1,4})?([^\s"'`\\]+)"#,
+        r#"(?i-u)\bauthorization\\{0,3}["'`]?\]?\s{0,4}(?:(?:=>?|:)\s{0,4}(?:[a-z]?\\{0,3}(["'`]))?|,\s{0,4}[a-z]?\\{0,3}(["'`]))(?:(bearer|basic|token|apikey|negotiate|aws4-hmac-sha256)[ \t]{1,4})?([^\s"'`\\]+)"#,
         r#"|\bcookie\\{0,3}["'`]?\]?\s{0,4}(?:=>?|:)\s{0,4}\\{0,3}["'`]?([\w!#$%&*+.^~-]{1,64}=[^"'`\\\r\n]*)"#,
         r"|\b(?:bearer|basic)[ \t]{1,4}([\w.~+/-]{16,}={0,2})",
     ))
@@ -48,16 +49,18 @@ pub(super) fn scan(text: &str, out: &mut Vec<Range<usize>>) {
                 .get(i)
                 .and_then(|m| Some((text.get(m.range())?, m.range())))
         };
-        let hit = if let Some((credential, at)) = group(2) {
-            let word = match group(1) {
+        let quoted = group(1).is_some() || group(2).is_some();
+        let hit = if let Some((credential, at)) = group(4) {
+            let word = match group(3) {
                 Some(_) => TALK.iter().any(|w| w.eq_ignore_ascii_case(credential)),
-                None => credential.len() < 12 && value::is_name(credential),
+                None if quoted => credential.len() < 12 && value::is_name(credential),
+                None => !value::is_mixed(credential),
             };
             (!word && !value::stands_for_a_secret(credential)).then_some(at)
-        } else if let Some((cookies, at)) = group(3) {
+        } else if let Some((cookies, at)) = group(5) {
             (!value::stands_for_a_secret(cookies)).then_some(at)
         } else {
-            group(4)
+            group(6)
                 .filter(|(token, _)| value::is_random(token) && !value::stands_for_a_secret(token))
                 .map(|(_, at)| at)
         };

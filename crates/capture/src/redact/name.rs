@@ -92,6 +92,7 @@ const KEYS: &[&str] = &[
 const NO_TOKENS: &[&str] = &[
     "next",
     "page",
+    "progress",
     "continuation",
     "pagination",
     "cancellation",

@@ -35,6 +35,15 @@ fn whole(text: &str, body: usize) -> Option<usize> {
     let footer = body + text[body..].find(DASHES)?;
     let rest = text[footer + DASHES.len()..].strip_prefix("END ")?;
     let label = rest.find(DASHES)?;
+    // Two constants of a program, or a mask, are no key.
+    let longest = text[body..footer]
+        .split(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '=')))
+        .filter(|run| run.bytes().any(|b| b != b'X' && b != b'x'))
+        .map(str::len)
+        .max()?;
+    if longest < 8 {
+        return None;
+    }
     (label <= MAX_LABEL && rest[..label].contains("PRIVATE KEY"))
         .then(|| text.len() - rest.len() + label + DASHES.len())
 }

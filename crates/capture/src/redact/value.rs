@@ -212,11 +212,16 @@ pub(super) fn is_name(value: &str) -> bool {
         .filter(|p| !p.is_empty())
         .collect();
     let several = parts.len() > 1;
-    parts.iter().all(|part| {
+    if let [one] = parts[..]
+        && WORDS.contains(&one)
+    {
+        return true;
+    }
+    parts.iter().enumerate().all(|(i, part)| {
         let letters = part.trim_end_matches(|c: char| c.is_ascii_digit());
         let digits = part.len() - letters.len();
         letters.chars().all(char::is_alphabetic)
-            && !letters.is_empty()
+            && (i > 0 || !letters.is_empty())
             && (digits == 0 || (several && digits < 3))
             && letters.chars().count() <= 24
     })
@@ -248,11 +253,33 @@ pub(super) fn is_random(value: &str) -> bool {
         || (bytes.len() >= 32 && !value.contains(['-', '_', '.', '/']))
 }
 
+/// Whether a value is a number, also with a type or in hexadecimal.
+pub(super) fn is_number(value: &str) -> bool {
+    let digits = value.trim_end_matches(|c: char| c.is_ascii_alphanumeric() && !c.is_ascii_digit());
+    let bare = value.trim_end_matches("32").trim_end_matches("64");
+    let of_digits = |v: &str| {
+        v.starts_with(|c: char| c.is_ascii_digit())
+            && v.bytes()
+                .all(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-' | b',' | b'_'))
+    };
+    of_digits(value)
+        || of_digits(digits)
+            && matches!(
+                &value[digits.len()..],
+                "u" | "i" | "f" | "n" | "L" | "usize"
+            )
+        || bare.strip_suffix(['i', 'u', 'f']).is_some_and(of_digits)
+        || value
+            .strip_prefix("0x")
+            .is_some_and(|hex| hex.len() <= 8 && hex.bytes().all(|b| b.is_ascii_hexdigit()))
+}
+
 /// Whether a value could be a token: neither a word nor a number.
 pub(super) fn is_mixed(value: &str) -> bool {
     let letter = value.chars().any(char::is_alphabetic);
     let digit = value.bytes().any(|b| b.is_ascii_digit());
-    value.chars().count() >= 6 && letter && digit && !is_name(value) && !value.contains(' ')
+    let plain = |c: char| c.is_alphanumeric() || "+/=-_.~:!@%&$?".contains(c);
+    value.chars().count() >= 6 && letter && digit && value.chars().all(plain) && !is_name(value)
 }
 
 /// Whether base64 says `user:password`, as the `auth` of a registry does.
