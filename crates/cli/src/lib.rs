@@ -23,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::args::Cli;
+use crate::args::{Cli, McpCli};
 use crate::fail::Failure;
 use crate::out::Out;
 
@@ -43,5 +43,17 @@ pub fn run(raw: &[OsString]) -> ExitCode {
         // The reader of our output has seen enough (`memrl list | head`).
         Err(Failure::Closed) => ExitCode::SUCCESS,
         Err(failure) => out.failure(&failure),
+    }
+}
+
+/// The same for `memrl-mcp`, which has one command and no name for it.
+pub fn run_mcp(raw: &[OsString]) -> ExitCode {
+    let cli = match McpCli::try_parse_from(raw) {
+        Ok(cli) => cli,
+        Err(error) => return fail::usage(&error, raw),
+    };
+    match cmd::mcp(&cli.global, cli.args) {
+        Ok(code) => ExitCode::from(code),
+        Err(failure) => Out::new(&cli.global).failure(&failure),
     }
 }

@@ -1,4 +1,5 @@
-//! The HTTP server of memrl: every memcell-rl route and body, and memrl's own.
+//! The HTTP server of memrl: every memcell-rl route and body, and memrl's own; and the Model
+//! Context Protocol ([`mcp`]), over it and over standard input and output.
 //!
 //! One table of routes ([`routes`]) is the router, the `OpenAPI` document and the labels of the
 //! metrics. A handler is a plain function from a read request to a reply; one adapter
@@ -12,6 +13,7 @@ mod app;
 mod failure;
 mod guard;
 mod lax;
+pub mod mcp;
 mod memcell;
 mod meta;
 mod metrics;

@@ -50,6 +50,7 @@ pub fn document() -> Value {
             {"name": "episodes", "description": "What agents did: capture, retrieve, judge, prune."},
             {"name": "operation", "description": "Policies, rewards, numbers, health."},
             {"name": "export", "description": "The log and the cells as JSON Lines."},
+            {"name": "mcp", "description": "The Model Context Protocol."},
             {"name": "server", "description": "The server about itself."},
         ],
         "security": [{}, {"token": []}],

@@ -74,7 +74,7 @@ impl Req {
     }
 
     /// Whether the body says that it is JSON; `None` when it says nothing.
-    fn says_json(&self) -> Option<bool> {
+    pub(crate) fn says_json(&self) -> Option<bool> {
         let value = self.headers.get(header::CONTENT_TYPE)?;
         let essence = value
             .to_str()

@@ -117,6 +117,7 @@ pub fn routes() -> &'static [Route] {
             crate::native::EPISODES,
             crate::native::OPERATION,
             crate::native::EXPORT,
+            crate::mcp::http::ROUTES,
             crate::meta::ROUTES,
         ]
         .concat()

@@ -10,6 +10,7 @@ mod bench;
 mod cells;
 mod episodes;
 mod log;
+mod mcp;
 mod place;
 mod pull;
 mod read;
@@ -24,6 +25,7 @@ pub use cells::{Add, Get, Ids, List, New, Purge, Reasoned, Supersede, Update};
 pub use episodes::{
     Capture, HitFormat, Index, Propagate, Prune, Retrieve, Review, ReviewWhat, Show, Stats, Status,
 };
+pub use mcp::{Mcp, McpCli};
 pub use log::{Export, ExportFormat, Feedback, Recall, Reward, RewardCommand, Why};
 pub use place::{
     Backup, Completions, Config, ConfigCommand, Doctor, Import, ImportFormat, Man, Restore, Serve,
@@ -144,6 +146,8 @@ pub enum Command {
     Index(Index),
     /// Serve HTTP, until Ctrl-C
     Serve(Serve),
+    /// Serve the Model Context Protocol on standard input and output
+    Mcp(Mcp),
     /// Check everything that can be wrong
     Doctor(Doctor),
     /// Copy the whole memory into one file

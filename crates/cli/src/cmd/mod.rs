@@ -13,6 +13,7 @@ mod export;
 mod feedback;
 mod import;
 mod init;
+mod mcp;
 mod pull;
 mod recall;
 mod rewards;
@@ -21,6 +22,8 @@ mod setup;
 mod shell;
 mod stats;
 mod why;
+
+pub use mcp::run as mcp;
 
 use crate::args::{Cli, Command};
 use crate::fail::Result;
@@ -57,6 +60,7 @@ pub fn run(cli: Cli, out: &mut Out) -> Result<u8> {
         Command::Review(args) => episodes::review(global, &args, out),
         Command::Prune(args) => episodes::prune(global, &args, out),
         Command::Index(args) => episodes::index(global, &args, out),
+        Command::Mcp(args) => mcp::run(global, args),
         Command::Serve(args) => serve::run(global, &args, out),
         Command::Doctor(args) => doctor::run(global, &args, out),
         Command::Backup(args) => backup::backup(global, args.file, out),
