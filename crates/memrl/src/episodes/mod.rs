@@ -2,6 +2,7 @@
 
 mod api;
 mod capture;
+mod extract;
 mod project;
 mod propagate;
 mod prune;
@@ -12,8 +13,10 @@ mod review;
 mod session;
 mod signals;
 mod status;
+mod sweep;
 pub mod switch;
 mod transcript;
 
 pub use api::*;
 pub use reader::SentTranscript;
+pub use sweep::{Dropped, SweepFailure, SweepReport, Swept};

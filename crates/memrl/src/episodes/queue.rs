@@ -41,6 +41,9 @@ pub struct Entry {
     /// Where it works.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cwd: Option<PathBuf>,
+    /// The project that it named, where it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
     /// Whether it has ended. A session that is cut off never says so.
     pub ended: bool,
     /// When it was last heard of.
@@ -76,6 +79,7 @@ pub fn put(dir: &Path, entry: &Entry) -> Result<()> {
     if let Some(before) = read_note(&path) {
         entry.ended |= before.ended;
         entry.cwd = entry.cwd.or(before.cwd);
+        entry.project = entry.project.or(before.project);
         entry.at = entry.at.max(before.at);
         if entry.transcript_path == before.transcript_path {
             (entry.read, entry.attempts, entry.error) =

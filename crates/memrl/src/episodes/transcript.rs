@@ -7,6 +7,7 @@ use std::process::{Command, Stdio};
 
 use memrl_capture::{CaptureError, ReadOptions, read_on, transcript::resumes};
 
+use super::extract::extract;
 use crate::{
     CaptureAction, CaptureFile, CaptureRequest, Captured, CellStatus, Code, Episode, Error, Memory,
     Origin, Project, Result,
@@ -87,6 +88,9 @@ impl Memory {
                 Some(Err(e)) => warnings.push(format!("no diff: {e}")),
                 None => warnings.push("no diff: the project has no directory".to_owned()),
             }
+        }
+        if request.extract {
+            warnings.extend(extract(&mut episode, path));
         }
         let mut captured = self.capture(CaptureRequest {
             trajectory: episode.session.as_ref().map(|s| s.id.clone()),
