@@ -31,7 +31,10 @@ use crate::out::Out;
 pub fn run(raw: &[OsString]) -> ExitCode {
     let cli = match Cli::try_parse_from(raw) {
         Ok(cli) => cli,
-        Err(error) => return fail::usage(&error, raw),
+        Err(error) => {
+            let code = fail::usage(&error, raw);
+            return if hook::was_meant(raw) { ExitCode::SUCCESS } else { code };
+        }
     };
     let mut out = Out::new(&cli.global);
     let done = cmd::run(cli, &mut out).and_then(|code| {

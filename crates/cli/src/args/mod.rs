@@ -32,7 +32,7 @@ pub use place::{
 };
 pub use pull::Pull;
 pub use read::Trouble;
-pub use sessions::{Editor, Setup, SetupScope};
+pub use sessions::{Editor, Hook, Setup, SetupScope, Sweep, Switch};
 
 /// A local-first memory engine for LLM agents that learns from outcomes what to recall.
 #[derive(Debug, Parser)]
@@ -162,6 +162,14 @@ pub enum Command {
     Bench(Bench),
     /// Put memrl into the settings of a coding agent, or take it out
     Setup(Setup),
+    /// Turn memory off for a project or a session
+    Off(Switch),
+    /// Turn memory on again
+    On(Switch),
+    /// Capture the sessions that wait for it
+    Sweep(Sweep),
+    /// What coding agents run at events of a session
+    Hook(Hook),
     /// Print completions for a shell
     Completions(Completions),
     /// Print the manual page

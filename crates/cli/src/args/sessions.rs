@@ -58,3 +58,42 @@ pub struct Setup {
     #[arg(long, conflicts_with = "no_hooks")]
     pub no_mcp: bool,
 }
+
+/// `memrl hook`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Events: session-start, prompt, tool, stop, pre-compact, session-end\n\n\
+        Run by coding agents; `memrl setup` enters it into their settings. Reads one JSON object from \
+        stdin, always exits with 0, and says what went wrong in hooks.log of the data directory. \
+        MEMRL_OFF=1 silences it."
+)]
+pub struct Hook {
+    /// What happened
+    pub event: String,
+    /// The program that says so: claude-code, codex, cursor [default: claude-code]
+    #[arg(long, value_name = "NAME")]
+    pub client: Option<String>,
+}
+
+/// `memrl sweep`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  memrl sweep\n  memrl sweep --wait --json\n\n\
+        Hooks start it by themselves. One runs at a time."
+)]
+pub struct Sweep {
+    /// When a sweep is running already, wait for it to end, then sweep
+    #[arg(long)]
+    pub wait: bool,
+}
+
+/// `memrl off` and `memrl on`.
+#[derive(Debug, Args)]
+pub struct Switch {
+    /// The project: a directory, or a name [default: that of this directory]
+    #[arg(long, value_name = "DIR", conflicts_with = "session")]
+    pub project: Option<String>,
+    /// One session, by the program's id of it
+    #[arg(long, value_name = "ID")]
+    pub session: Option<String>,
+}

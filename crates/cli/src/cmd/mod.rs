@@ -11,6 +11,7 @@ mod episodes;
 mod explain;
 mod export;
 mod feedback;
+mod hook;
 mod import;
 mod init;
 mod mcp;
@@ -21,6 +22,8 @@ mod serve;
 mod setup;
 mod shell;
 mod stats;
+mod sweep;
+mod switch;
 mod why;
 
 pub use mcp::run as mcp;
@@ -69,6 +72,10 @@ pub fn run(cli: Cli, out: &mut Out) -> Result<u8> {
         Command::Pull(args) => pull::run(global, &args, out),
         Command::Bench(args) => bench::run(global, args.command, out),
         Command::Setup(args) => setup::run(global, &args, out),
+        Command::Off(args) => switch::run(global, &args, true, out),
+        Command::On(args) => switch::run(global, &args, false, out),
+        Command::Sweep(args) => sweep::run(global, &args, out),
+        Command::Hook(args) => hook::run(global, &args),
         Command::Completions(args) => shell::completions(args.shell, out),
         Command::Man(args) => shell::man(args.out.as_deref(), out),
     }

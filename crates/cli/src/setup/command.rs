@@ -101,7 +101,6 @@ fn words(line: &str) -> Vec<String> {
     for c in line.chars() {
         match quote {
             Some(q) if c == q => quote = None,
-            Some(_) => word.push(c),
             None if c == '\'' || c == '"' => {
                 quote = Some(c);
                 inside = true;
@@ -112,7 +111,7 @@ fn words(line: &str) -> Vec<String> {
                 }
                 inside = false;
             }
-            None => word.push(c),
+            Some(_) | None => word.push(c),
         }
     }
     if inside || !word.is_empty() {

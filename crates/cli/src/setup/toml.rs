@@ -41,13 +41,12 @@ pub fn put_server(text: &str, entry: &Entry) -> Result<String, String> {
     });
     let servers = servers.as_table_like_mut();
     let servers = servers.ok_or_else(|| format!("`{SERVERS}` is not a table"))?;
-    match servers.get_mut(NAME).and_then(Item::as_table_like_mut) {
-        Some(present) => merge(present, entry),
-        None => {
-            let mut table = Table::new();
-            merge(&mut table, entry);
-            servers.insert(NAME, Item::Table(table));
-        }
+    if let Some(present) = servers.get_mut(NAME).and_then(Item::as_table_like_mut) {
+        merge(present, entry);
+    } else {
+        let mut table = Table::new();
+        merge(&mut table, entry);
+        servers.insert(NAME, Item::Table(table));
     }
     Ok(document.to_string())
 }
@@ -60,27 +59,24 @@ fn merge(present: &mut dyn TableLike, entry: &Entry) {
         }
     }
     let wanted = entry.get("env").and_then(|env| env.get(DATA_DIR));
-    match wanted {
-        Some(wanted) => {
-            if present.get("env").and_then(Item::as_table_like).is_none() {
-                present.insert("env", Item::Value(InlineTable::new().into()));
-            }
-            let env = present.get_mut("env").and_then(Item::as_table_like_mut);
-            if let Some(env) = env
-                && env.get(DATA_DIR).and_then(json).as_ref() != Some(wanted)
-            {
-                env.insert(DATA_DIR, Item::Value(toml(wanted)));
-            }
+    if let Some(wanted) = wanted {
+        if present.get("env").and_then(Item::as_table_like).is_none() {
+            present.insert("env", Item::Value(InlineTable::new().into()));
         }
-        None => {
-            let env = present.get_mut("env").and_then(Item::as_table_like_mut);
-            if let Some(env) = env
-                && env.remove(DATA_DIR).is_some()
-                && env.is_empty()
-            {
-                present.remove("env");
-            }
+        let env = present.get_mut("env").and_then(Item::as_table_like_mut);
+        if let Some(env) = env
+            && env.get(DATA_DIR).and_then(json).as_ref() != Some(wanted)
+        {
+            env.insert(DATA_DIR, Item::Value(toml(wanted)));
         }
+        return;
+    }
+    let env = present.get_mut("env").and_then(Item::as_table_like_mut);
+    if let Some(env) = env
+        && env.remove(DATA_DIR).is_some()
+        && env.is_empty()
+    {
+        present.remove("env");
     }
 }
 

@@ -3,11 +3,14 @@
 mod bad_input;
 mod documentation;
 mod formats;
+mod hooks;
 mod processes;
 #[cfg(all(feature = "remote", feature = "bert"))]
 mod pull;
 mod purge;
 mod readme;
+mod setup;
 mod storage;
 mod support;
+mod sweep;
 mod words;

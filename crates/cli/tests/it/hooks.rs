@@ -1,0 +1,1 @@
+//! Hooks: what the real binary does with what coding agents say.
