@@ -19,7 +19,7 @@ pub use error::{Result, StoreError};
 pub use rows::{
     Appended, CellFilter, CellPrior, CellRow, CellValue, CellVector, Change, Changed, Cursor,
     DecisionFilter, DecisionRow, EventFilter, Evidence, InsertCell, Inserted, Maintained,
-    NewDecision, Order, OutcomeRow, Page, PurgeReport, Recorded, Reward, Seq, Shown, Stats,
+    NewDecision, Order, OutcomeRow, Outline, Page, PurgeReport, Recorded, Reward, Seq, Shown, Stats,
     UpdateCell, Vector, Version,
 };
 pub use sqlite::SqliteStore;

@@ -220,6 +220,23 @@ pub struct Shown {
     pub last_at: Option<Timestamp>,
 }
 
+/// What a summary needs of a cell.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Outline {
+    /// The cell.
+    pub seq: Seq,
+    /// Its type.
+    pub kind: CellType,
+    /// When it happened, else when it was written.
+    pub at: Timestamp,
+    /// Its evidence; `None` without any.
+    pub value: Option<CellValue>,
+    /// Its own prior; `None` without one.
+    pub prior: Option<CellPrior>,
+    /// How often recall has shown it.
+    pub shown: Shown,
+}
+
 /// One piece of evidence about a cell. Keyed by outcome and cell: the same piece again changes
 /// nothing, another piece under the same key replaces the first.
 #[derive(Debug, Clone, Copy, PartialEq)]

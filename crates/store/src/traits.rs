@@ -8,7 +8,7 @@ use memrl_types::{CellId, CellStatus, CellType, DecisionId, Event, Outcome, Outc
 use crate::rows::{
     Appended, CellFilter, CellPrior, CellRow, CellValue, CellVector, Change, Cursor,
     DecisionFilter, DecisionRow, EventFilter, Evidence, InsertCell, Inserted, Maintained,
-    NewDecision, OutcomeRow, Page, PurgeReport, Recorded, Reward, Seq, Shown, Stats, UpdateCell,
+    NewDecision, OutcomeRow, Outline, Page, PurgeReport, Recorded, Reward, Seq, Shown, Stats, UpdateCell,
     Vector, Version,
 };
 use crate::{Result, StoreError};
@@ -66,6 +66,10 @@ pub trait Store: Send + Sync {
     /// with the number of its live cells, neither deleted nor superseded, of whatever other
     /// scope pairs. Values without one are left out. The most frequent first.
     fn scope_values(&self, key: &str) -> Result<Vec<(String, u64)>>;
+
+    /// What a summary needs of all wanted cells, in the order of the filter, read in one pass and
+    /// without their texts. A filter by text is refused.
+    fn outline(&self, filter: &CellFilter) -> Result<Vec<Outline>>;
 
     /// Replaces the state of a cell and keeps the old one as a version. [`StoreError::Conflict`]
     /// when the cell no longer has the expected version, [`StoreError::NotLive`] when it is

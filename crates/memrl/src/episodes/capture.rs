@@ -406,18 +406,23 @@ pub(crate) fn live_episodes(
     live_cells(memory, project, &[CellType::Episode])
 }
 
+/// Which cells [`live_cells`] and outlines are about.
+pub(crate) fn live_filter(project: Option<&crate::Project>, types: &[CellType]) -> CellFilter {
+    CellFilter {
+        scope: project.map(crate::Project::scope),
+        types: types.to_vec(),
+        statuses: vec![CellStatus::Active],
+        ..CellFilter::default()
+    }
+}
+
 /// Active cells of these types, of one project or of all, the newest first.
 pub(crate) fn live_cells(
     memory: &Memory,
     project: Option<&crate::Project>,
     types: &[CellType],
 ) -> Result<Vec<CellRow>> {
-    let filter = CellFilter {
-        scope: project.map(crate::Project::scope),
-        types: types.to_vec(),
-        statuses: vec![CellStatus::Active],
-        ..CellFilter::default()
-    };
+    let filter = live_filter(project, types);
     let mut rows = Vec::new();
     let mut after = None;
     loop {

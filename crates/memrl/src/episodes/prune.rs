@@ -3,9 +3,11 @@
 //! A prune is a decision at the point `retain`: it is logged with its candidates before it is
 //! carried out, and its log row is what an undo reads.
 
+use std::collections::HashMap;
+
 use memrl_store::{DecisionFilter, DecisionRow, NewDecision, Order};
 
-use super::capture::live_cells;
+use super::capture::live_filter;
 use crate::{
     Arm, CellId, CellStatus, CellType, Code, Component, Decision, DecisionId, DecisionPoint, Error,
     EventKind, ExploreMode, Item, Memory, Mode, Project, Propensity, PruneReport, PruneRequest,
@@ -39,28 +41,39 @@ impl Memory {
         } else {
             request.types.clone()
         };
-        let cells = live_cells(self, request.project.as_ref(), &types)?;
-        let values = self.views_of(&cells)?;
+        let outlines = self
+            .store
+            .outline(&live_filter(request.project.as_ref(), &types))?;
+        let values = self.views_of_outlines(&outlines);
         let now = self.clock.now();
-        let considered = cells.len();
-        let rows: Vec<(i64, PruneRow)> = cells
+        let considered = outlines.len();
+        let mut old = Vec::new();
+        for (outline, value) in outlines.iter().zip(values) {
+            let touched = value.last_shown.map_or(outline.at, |t| t.max(outline.at));
+            let age_days = now.days_since(touched);
+            if age_days > days && value.mean < request.min_utility {
+                old.push((outline.seq, age_days, value));
+            }
+        }
+        // Only what is to go is read as a whole.
+        let seqs: Vec<i64> = old.iter().map(|(seq, ..)| *seq).collect();
+        let mut cells: HashMap<i64, crate::Cell> = self
+            .store
+            .rows(&seqs)?
             .into_iter()
-            .zip(values)
-            .map(|(row, value)| {
-                let written = row.cell.occurred_at.unwrap_or(row.cell.created_at);
-                let touched = value.last_shown.map_or(written, |shown| shown.max(written));
-                let age_days = now.days_since(touched);
-                let cell = row.cell;
-                (
-                    row.seq,
-                    PruneRow {
-                        cell,
-                        age_days,
-                        value,
-                    },
-                )
+            .map(|r| (r.seq, r.cell))
+            .collect();
+        let rows: Vec<(i64, PruneRow)> = old
+            .into_iter()
+            .filter_map(|(seq, age_days, value)| {
+                let cell = cells.remove(&seq)?;
+                let row = PruneRow {
+                    cell,
+                    age_days,
+                    value,
+                };
+                Some((seq, row))
             })
-            .filter(|(_, r)| r.age_days > days && r.value.mean < request.min_utility)
             .collect();
         let mut report = PruneReport {
             decision_id: None,

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use memrl_store::{CellRow, StoreError};
+use memrl_learn::ValueEstimate;
+use memrl_store::{CellRow, Outline, Shown, StoreError};
 
 use super::project::project_name;
+use crate::feedback::{accumulator, own_prior};
 use crate::{
     CellFeedback, CellFeedbackReport, CellId, CellType, Code, DecisionId, Error, Hit, IdRef,
     Memory, Outcome, RecallRequest, Result, RetrieveRequest, Retrieved, Scope, ValueView, Verdict,
@@ -193,15 +195,33 @@ impl Memory {
             .zip(shown)
             .map(|(row, shown)| {
                 let value = estimates.get(&row.seq).copied().unwrap_or_default();
-                ValueView {
-                    mean: value.mean,
-                    low: (value.mean - Z * value.sd).max(0.0),
-                    high: (value.mean + Z * value.sd).min(1.0),
-                    evidence: value.mass,
-                    shown: shown.decisions,
-                    last_shown: shown.last_at,
-                }
+                view(&value, &shown)
             })
             .collect())
+    }
+
+    /// What these cells are worth, in their order.
+    pub(crate) fn views_of_outlines(&self, outlines: &[Outline]) -> Vec<ValueView> {
+        let now = self.clock.now();
+        let prior = self.config.values.prior();
+        outlines
+            .iter()
+            .map(|o| {
+                let sums = o.value.as_ref().map(accumulator).unwrap_or_default();
+                let own = o.prior.as_ref().map(own_prior);
+                view(&prior.value_with(o.kind, own, &sums, now), &o.shown)
+            })
+            .collect()
+    }
+}
+
+fn view(value: &ValueEstimate, shown: &Shown) -> ValueView {
+    ValueView {
+        mean: value.mean,
+        low: (value.mean - Z * value.sd).max(0.0),
+        high: (value.mean + Z * value.sd).min(1.0),
+        evidence: value.mass,
+        shown: shown.decisions,
+        last_shown: shown.last_at,
     }
 }

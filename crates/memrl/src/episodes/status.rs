@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use memrl_store::{CellFilter, DecisionFilter};
 
-use super::capture::live_episodes;
+use super::capture::live_filter;
 use super::project::{PROJECT, display_name, project_name};
 use super::queue;
 use super::switch::{self, Target};
@@ -193,8 +193,10 @@ impl Memory {
 
     /// Sums over the values of episodes.
     fn worth(&self, project: Option<&Project>) -> Result<Worth> {
-        let rows = live_episodes(self, project)?;
-        let values = self.views_of(&rows)?;
+        let rows = self
+            .store
+            .outline(&live_filter(project, &[CellType::Episode]))?;
+        let values = self.views_of_outlines(&rows);
         let now = self.clock.now();
         let prior = self.config.values.prior().mean_of(CellType::Episode);
         let mut worth = Worth {
@@ -205,10 +207,7 @@ impl Memory {
         if rows.is_empty() {
             return Ok(worth);
         }
-        worth.last = rows
-            .iter()
-            .map(|r| r.cell.occurred_at.unwrap_or(r.cell.created_at))
-            .max();
+        worth.last = rows.iter().map(|r| r.at).max();
         worth.mean = values.iter().map(|v| v.mean).sum::<f64>() / values.len() as f64;
         for v in &values {
             worth.shown += v.shown;

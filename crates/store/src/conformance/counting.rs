@@ -1,11 +1,16 @@
 //! What was shown, what cells say in their payloads, which scopes there are, all vectors at once.
 
-use memrl_types::{Cell, CellStatus, CellType, Decision, DecisionPoint, Scope, Timestamp};
+use memrl_types::{
+    Cell, CellStatus, CellType, Decision, DecisionPoint, OutcomeId, Scope, Timestamp,
+};
 use serde_json::json;
 
 use super::Check;
 use super::fixtures::{NOW, cell, cell_id, decision, decision_id, insert, item, vector};
-use crate::{CellFilter, CellVector, InsertCell, NewDecision, Shown, Store, StoreError, Vector};
+use crate::{
+    CellFilter, CellPrior, CellVector, Evidence, InsertCell, NewDecision, Shown, Store, StoreError,
+    Vector,
+};
 
 pub(super) const CHECKS: &[Check] = &[
     (
@@ -15,6 +20,10 @@ pub(super) const CHECKS: &[Check] = &[
     (
         "what_was_held_out_or_stored_was_not_shown",
         what_was_held_out_or_stored_was_not_shown,
+    ),
+    (
+        "an_outline_says_what_single_questions_say",
+        an_outline_says_what_single_questions_say,
     ),
     (
         "payloads_are_counted_by_what_they_say",
@@ -104,6 +113,53 @@ fn what_was_held_out_or_stored_was_not_shown(store: &dyn Store) {
     assert_eq!(store.shown_in("t").unwrap(), []);
     assert_eq!(store.last_shown(cell_id(1)).unwrap(), None);
     assert_eq!(store.shown_counts(&[done[0].seq]).unwrap()[0].decisions, 0);
+}
+
+fn an_outline_says_what_single_questions_say(store: &dyn Store) {
+    let cells: Vec<InsertCell> = (1..=4).map(|n| insert(cell(n, &format!("c{n}")))).collect();
+    let seqs: Vec<_> = store
+        .insert(&cells)
+        .unwrap()
+        .iter()
+        .map(|i| i.seq)
+        .collect();
+    log(store, &showing(1, "t", &[2, 3]));
+    log(store, &showing(2, "t", &[3]));
+    let evidence = Evidence {
+        outcome: OutcomeId::from_bytes([7; 16]),
+        seq: seqs[2],
+        mass: 1.0,
+        y: 1.0,
+        at: NOW,
+    };
+    store.add_evidence(&[evidence], 0.99).unwrap();
+    let prior = CellPrior {
+        seq: seqs[0],
+        mean: 0.6,
+        mass: 9.5,
+        at: NOW,
+    };
+    store.put_priors(&[prior]).unwrap();
+    store.forget(cell_id(4), NOW, &[]).unwrap();
+    let active = CellFilter {
+        statuses: vec![CellStatus::Active],
+        ..CellFilter::default()
+    };
+    let outlines = store.outline(&active).unwrap();
+    let found: Vec<_> = outlines.iter().map(|o| o.seq).collect();
+    assert_eq!(found, [seqs[2], seqs[1], seqs[0]], "the newest first");
+    let shown: Vec<Shown> = outlines.iter().map(|o| o.shown).collect();
+    assert_eq!(shown, store.shown_counts(&found).unwrap());
+    let values: Vec<_> = outlines.iter().filter_map(|o| o.value).collect();
+    assert_eq!(values, store.values(&found).unwrap());
+    let priors: Vec<_> = outlines.iter().filter_map(|o| o.prior).collect();
+    assert_eq!(priors, [prior]);
+    let by_text = CellFilter {
+        text: Some("c1".into()),
+        ..CellFilter::default()
+    };
+    let refused = store.outline(&by_text);
+    assert!(matches!(refused, Err(StoreError::InvalidInput(_))));
 }
 
 fn with_payload(n: u64, payload: serde_json::Value) -> Cell {

@@ -19,6 +19,7 @@ mod log;
 mod log_read;
 mod names;
 mod open;
+mod outline;
 mod outcomes;
 mod priors;
 mod purge;
@@ -39,7 +40,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::rows::{
     Appended, CellFilter, CellPrior, CellRow, CellValue, CellVector, Change, Cursor,
     DecisionFilter, DecisionRow, EventFilter, Evidence, InsertCell, Inserted, Maintained,
-    NewDecision, OutcomeRow, Page, PurgeReport, Recorded, Reward, Seq, Shown, Stats, UpdateCell,
+    NewDecision, OutcomeRow, Outline, Page, PurgeReport, Recorded, Reward, Seq, Shown, Stats, UpdateCell,
     Vector, Version,
 };
 use crate::{Result, Store, StoreError};
@@ -269,6 +270,10 @@ impl Store for SqliteStore {
         path: &str,
     ) -> Result<Vec<(Option<String>, u64)>> {
         self.read(|c| count::by_payload(c, filter, path))
+    }
+
+    fn outline(&self, filter: &CellFilter) -> Result<Vec<Outline>> {
+        self.read(|c| outline::of(c, filter))
     }
 
     fn scope_values(&self, key: &str) -> Result<Vec<(String, u64)>> {
