@@ -140,6 +140,30 @@ pub fn citations(text: &str) -> Vec<String> {
     found
 }
 
+/// The text without its citations, and without the brackets around them alone.
+pub(crate) fn without_citations(text: &str) -> Cow<'_, str> {
+    let ids = citations(text);
+    if ids.is_empty() {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("[m:") {
+        out.push_str(before);
+        let cited = after
+            .split_once(']')
+            .filter(|(id, _)| ids.contains(&id.to_ascii_lowercase()));
+        if let Some((_, behind)) = cited {
+            rest = behind;
+        } else {
+            out.push_str("[m:");
+            rest = after;
+        }
+    }
+    out.push_str(rest);
+    out.replace(" ()", "").replace(" .", ".").into()
+}
+
 /// The decisions of ours that a text names (`decision_id` and `decision="…"`), each once, in order.
 pub fn decision_ids(text: &str) -> Vec<String> {
     let mut found = Vec::new();
@@ -195,6 +219,10 @@ mod tests {
             "{{\"decision_id\":\"{id}\"}} <memrl decision=\"{id}\"> \\\"decision_id\\\":\\\"{id}\\\""
         );
         assert_eq!(decision_ids(&text), [id]);
+        assert_eq!(
+            without_citations("Так и есть ([m:1A2B3C4D]), f() [m:zz] [m:1a2b3c4d]."),
+            "Так и есть, f() [m:zz]."
+        );
         assert_eq!(
             injected_decisions(&format!("<memory decision=\\\"{id}\\\">\\n</memory>")),
             [id]

@@ -166,7 +166,7 @@ impl Signs {
 /// The verdict on a session, from the signs in it. The first rule that applies decides:
 ///
 /// 1. something was reverted, or the user's last prompt corrects, and neither a green test run
-///    nor an approval came after it: failure;
+///    nor a commit nor an approval came after it: failure;
 /// 2. the user approved, and corrected or reverted nothing later: success;
 /// 3. the last test run was red, or did not get as far as counting: partial if a commit came
 ///    after it, failure otherwise;
@@ -188,7 +188,8 @@ pub fn status_of(episode: &Episode) -> EpisodeStatus {
     } else {
         0
     };
-    if last_word > good_tests.max(seen.approval) {
+    let good = good_tests.max(if signs.committed { seen.commit } else { 0 });
+    if last_word > good.max(seen.approval) {
         return EpisodeStatus::Failure;
     }
     if signs.approved() {
@@ -205,7 +206,6 @@ pub fn status_of(episode: &Episode) -> EpisodeStatus {
     if signs.ended_in_failure() {
         return EpisodeStatus::Failure;
     }
-    let good = good_tests.max(if signs.committed { seen.commit } else { 0 });
     if good > refused {
         EpisodeStatus::Success
     } else {

@@ -337,54 +337,80 @@ pub(super) fn classify(output: &str, fallback: &str) -> (String, String) {
     let text = output
         .replace("<tool_use_error>", "")
         .replace("</tool_use_error>", "");
+    let status = |l: &str| exit_code(l).is_some() || l.starts_with("Wall time") || l == "Output:";
     let lines: Vec<&str> = text
         .lines()
         .map(str::trim)
-        .filter(|l| !l.is_empty())
+        .filter(|l| !l.is_empty() && !status(l))
         .collect();
-    let by_language = lines
+    let compiler = lines
         .iter()
-        .find_map(|l| compiler(l))
-        .or_else(|| lines.iter().rev().find_map(|l| exception(l)));
-    let (class, at) = match by_language {
-        Some((class, line)) => (Some(class), Some(line)),
-        None => match lines
+        .enumerate()
+        .find_map(|(at, l)| Some((compiler(l)?, at)));
+    let exception = || {
+        lines
             .iter()
-            .find_map(|l| system(l).map(|class| (class, *l)))
-        {
-            Some((class, line)) => (Some(class.to_owned()), Some(line)),
-            None => (None, None),
-        },
+            .enumerate()
+            .rev()
+            .find_map(|(at, l)| Some((exception(l)?, at)))
     };
+    let system = || {
+        lines
+            .iter()
+            .enumerate()
+            .find_map(|(at, l)| Some((system(l)?.to_owned(), at)))
+    };
+    if let Some((class, at)) = compiler.or_else(exception).or_else(system) {
+        let message = lines[at].strip_prefix("E   ").map_or(lines[at], str::trim);
+        return (
+            class.clone(),
+            words::line(&with_details(message, &class, &lines[at + 1..]), 300),
+        );
+    }
     let said = |l: &&&str| {
         let words = words::words(words::cut(l, 400));
-        words.iter().any(|w| {
-            [
-                "error", "fatal", "failed", "failure", "panicked", "cannot", "fail",
-            ]
-            .contains(&w.as_str())
-        }) && !l.contains("0 failed")
+        let names = ["error", "fatal", "failed", "failure", "cannot", "fail"];
+        words.iter().any(|w| names.contains(&w.as_str())) && !l.contains("0 failed")
     };
-    let not_status =
-        |l: &&&str| exit_code(l).is_none() && !l.starts_with("Wall time") && **l != "Output:";
-    let message = at
-        .or_else(|| lines.iter().filter(not_status).find(said).copied())
-        .or_else(|| lines.iter().rev().find(not_status).copied())
-        .or_else(|| lines.first().copied())
-        .unwrap_or_default();
-    (
-        class.unwrap_or_else(|| fallback.to_owned()),
-        words::line(message, 300),
-    )
+    // Commands say at the end what was wrong, tools at the beginning.
+    let command = exit_code(output).is_some();
+    let message = lines
+        .iter()
+        .find(said)
+        .or(if command { lines.last() } else { lines.first() })
+        .map_or(output.trim(), |l| l);
+    (fallback.to_owned(), words::line(message, 300))
+}
+
+/// The message with the lines behind it that belong to it: what a panic says, where an error is.
+fn with_details(message: &str, class: &str, behind: &[&str]) -> String {
+    let mut text = message.to_owned();
+    if class == "panic" {
+        for line in behind
+            .iter()
+            .take(3)
+            .take_while(|l| !l.starts_with("note: ") && !l.starts_with("test "))
+        {
+            text.push(' ');
+            text.push_str(line);
+        }
+    } else if let Some(place) = behind
+        .first()
+        .filter(|l| class.starts_with("rustc") && l.starts_with("-->"))
+    {
+        text.push(' ');
+        text.push_str(place);
+    }
+    text
 }
 
 /// Errors of compilers that have codes: `error[E0308]: …`, `error TS2345: …`, `error C2065: …`.
-fn compiler(line: &str) -> Option<(String, &str)> {
+fn compiler(line: &str) -> Option<String> {
     if let Some((code, _)) = line.strip_prefix("error[").and_then(|r| r.split_once(']'))
         && code.len() <= 8
         && code.starts_with('E')
     {
-        return Some((format!("rustc {code}"), line));
+        return Some(format!("rustc {code}"));
     }
     let (_, rest) = line.split_once("error ")?;
     let code = rest.split(':').next()?;
@@ -398,14 +424,14 @@ fn compiler(line: &str) -> Option<(String, &str)> {
         } else {
             "compiler"
         };
-        (format!("{tool} {code}"), line)
+        format!("{tool} {code}")
     })
 }
 
 /// Exceptions and panics: `TypeError: …`, `java.lang.IllegalStateException: …`, `panicked at …`.
-fn exception(line: &str) -> Option<(String, &str)> {
+fn exception(line: &str) -> Option<String> {
     if line.contains("panicked at") || line.starts_with("panic: ") {
-        return Some(("panic".to_owned(), line));
+        return Some("panic".to_owned());
     }
     let line = line.strip_prefix("E   ").map_or(line, str::trim);
     let line = line.strip_prefix("Uncaught ").unwrap_or(line);
@@ -417,7 +443,7 @@ fn exception(line: &str) -> Option<(String, &str)> {
         && name
             .chars()
             .all(|c| c.is_alphanumeric() || c == '_' || c == '.');
-    (known && word && line.len() > name.len() && class != "Error").then(|| (class.to_owned(), line))
+    (known && word && line.len() > name.len() && class != "Error").then(|| class.to_owned())
 }
 
 /// Errors of the system, in any program's words.
@@ -519,7 +545,7 @@ mod tests {
             (
                 "Exit code 101\n   Compiling a\nerror[E0308]: mismatched types\n --> src/a.rs:1:2",
                 "rustc E0308",
-                "error[E0308]: mismatched types",
+                "error[E0308]: mismatched types --> src/a.rs:1:2",
             ),
             (
                 "Traceback (most recent call last):\n  File \"a.py\"\nTypeError: 'int' object is not callable",
@@ -544,7 +570,7 @@ mod tests {
             (
                 "thread 'main' panicked at src/a.rs:1:2:\nboom",
                 "panic",
-                "thread 'main' panicked at src/a.rs:1:2:",
+                "thread 'main' panicked at src/a.rs:1:2: boom",
             ),
             (
                 "Exit code 1\nsomething\nfatal: not a git repository",

@@ -110,6 +110,16 @@ impl Simple {
         })
     }
 
+    /// Whether it only cuts what another one prints.
+    pub(super) fn is_filter(&self) -> bool {
+        let name = self.program_words().first().map_or("", |w| base(w));
+        self.piped
+            && [
+                "head", "tail", "cat", "tee", "less", "grep", "rg", "sed", "wc",
+            ]
+            .contains(&name)
+    }
+
     /// Whether it runs tests.
     pub(super) fn tests(&self) -> bool {
         let [first, rest @ ..] = self.program_words() else {
@@ -302,11 +312,7 @@ pub(super) fn canonical(command: &str) -> String {
     let mut parts = Vec::new();
     for simple in split(command) {
         let name = simple.program_words().first().map_or("", |w| base(w));
-        let filter = simple.piped
-            && [
-                "head", "tail", "cat", "tee", "less", "grep", "rg", "sed", "wc",
-            ]
-            .contains(&name);
+        let filter = simple.is_filter();
         if !filter
             && !["cd", "echo", "true", "set", "export", "pwd"].contains(&name)
             && !name.is_empty()

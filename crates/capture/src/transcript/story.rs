@@ -9,7 +9,7 @@ use memrl_types::{
 
 use super::action::{Action, Kind, relative};
 use super::{PARSER, ReadOptions, outputs, shell, words};
-use crate::own::{citations, decision_ids, injected_decisions, strip_own};
+use crate::own::{citations, decision_ids, injected_decisions, strip_own, without_citations};
 use crate::signs;
 
 /// Most errors that an episode keeps.
@@ -19,7 +19,7 @@ const MOST_FILES: usize = 200;
 /// Most calls that wait for results; the oldest are given up.
 const MOST_PENDING: usize = 256;
 /// Answers whose tokens are remembered.
-const MOST_ANSWERS: usize = 8;
+const MOST_ANSWERS: usize = 4;
 /// Longest prompt that is kept, in characters.
 const LONGEST_PROMPT: usize = 4_000;
 
@@ -201,7 +201,7 @@ impl Story {
         }
         for open in &mut self.session.reading.open {
             if open.said.is_empty() {
-                open.said = words::first_sentences(&text, 200);
+                open.said = words::first_sentences(&without_citations(&text), 200);
             }
         }
     }
@@ -215,6 +215,7 @@ impl Story {
             Kind::Ours => {}
             Kind::Shell => shell::split(&action.subject)
                 .iter()
+                .filter(|c| !c.is_filter())
                 .filter_map(shell::Simple::program)
                 .for_each(|p| keep(tools, p)),
             _ => keep(tools, action.tool.clone()),

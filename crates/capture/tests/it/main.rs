@@ -1,4 +1,11 @@
 //! Integration tests of memrl-capture, in one binary so that linking happens once.
 
+mod claude;
+mod codex;
 mod extract;
+mod pieces;
 mod redact;
+mod robust;
+mod signs;
+mod support;
+mod text;

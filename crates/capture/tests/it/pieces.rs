@@ -1,0 +1,98 @@
+//! Reading in pieces, wherever they end.
+
+use memrl_capture::{head_of, resumes};
+use memrl_types::Episode;
+use proptest::prelude::*;
+
+use crate::support::{fixture, read, read_more};
+
+fn in_pieces(bytes: &[u8], cuts: &[usize]) -> Option<Episode> {
+    let mut episode = None;
+    for cut in cuts {
+        episode = read_more(&bytes[..*cut], episode);
+    }
+    read_more(bytes, episode)
+}
+
+#[test]
+fn every_place_to_stop_gives_the_same_episode() {
+    for name in ["claude.jsonl", "codex.jsonl", "text.txt"] {
+        let bytes = fixture(name);
+        let whole = read_more(&bytes, None).unwrap();
+        let lines: Vec<usize> = (0..bytes.len())
+            .filter(|i| bytes[*i] == b'\n')
+            .map(|i| i + 1)
+            .collect();
+        assert_eq!(
+            in_pieces(&bytes, &lines).unwrap(),
+            whole,
+            "{name}, line by line"
+        );
+        for at in &lines {
+            assert_eq!(
+                in_pieces(&bytes, &[*at, *at + 3.min(bytes.len() - at)]).unwrap(),
+                whole,
+                "{name} at {at}"
+            );
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+    #[test]
+    fn any_pieces_read_like_the_whole(which in 0_usize..3, cuts in proptest::collection::vec(0.0_f64..1.0, 0..12)) {
+        let bytes = fixture(["claude.jsonl", "codex.jsonl", "text.txt"][which]);
+        let mut cuts: Vec<usize> = cuts.iter().map(|c| (c * bytes.len() as f64) as usize).collect();
+        cuts.sort_unstable();
+        prop_assert_eq!(in_pieces(&bytes, &cuts), read_more(&bytes, None));
+    }
+
+    #[test]
+    fn any_text_in_any_pieces_reads_like_the_whole(
+        lines in proptest::collection::vec(
+            prop_oneof![
+                Just("Human: "), Just("Assistant: "), Just("> x"), Just("no, wrong"), Just("<memory"), Just("<memory>"), Just("</memory>"),
+                Just("<system-reminder>"), Just("</system-reminder>"), Just("[m:1a2b3c4d]"), Just("fix the ci. Then test!"), Just(""), Just("thanks"), Just("[Request interrupted by user]"),
+            ],
+            0..30,
+        ),
+        cuts in proptest::collection::vec(0.0_f64..1.0, 0..8),
+    ) {
+        let text = format!("Human: go\n{}\n", lines.join("\n"));
+        let mut cuts: Vec<usize> = cuts.iter().map(|c| (c * text.len() as f64) as usize).collect();
+        cuts.sort_unstable();
+        prop_assert_eq!(in_pieces(text.as_bytes(), &cuts), read_more(text.as_bytes(), None));
+    }
+}
+
+#[test]
+fn a_line_that_is_being_written_is_not_consumed() {
+    let text = b"User: one\nAssistant: two\nUser: thr";
+    let episode = read_more(text, None).unwrap();
+    assert_eq!(episode.session.as_ref().unwrap().offset, 25);
+    let episode = read_more(b"User: one\nAssistant: two\nUser: three\n", Some(episode)).unwrap();
+    assert_eq!(episode.session.unwrap().counts.prompts, 2);
+    // Nobody writes to a finished file any more.
+    assert_eq!(read(text).unwrap().session.unwrap().counts.prompts, 2);
+}
+
+#[test]
+fn a_file_that_was_replaced_or_cut_is_noticed() {
+    let bytes = fixture("claude.jsonl");
+    let episode = read_more(&bytes, None).unwrap();
+    let len = bytes.len() as u64;
+    assert!(resumes(&episode, &bytes, len));
+    assert!(
+        resumes(&episode, &bytes[..5_000], len + 10),
+        "the first 4 KiB are enough"
+    );
+    assert!(!resumes(&episode, &bytes, len - 1), "it became shorter");
+    assert!(
+        !resumes(&episode, &fixture("codex.jsonl"), len),
+        "another file"
+    );
+    assert!(!resumes(&Episode::default(), &bytes, len), "never read");
+    assert_eq!(head_of(b"a\r\nb"), head_of(b"a"));
+    assert_ne!(head_of(b"a"), head_of(b"b"));
+}
