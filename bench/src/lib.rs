@@ -7,6 +7,7 @@
 pub mod corpus;
 pub mod cpu;
 pub mod dataset;
+pub mod experience;
 pub mod hotpot;
 pub mod http_client;
 pub mod http_load;

@@ -4,6 +4,7 @@
 
 mod corpus;
 pub mod demo;
+pub mod experience;
 pub mod load;
 mod process;
 pub mod recall;
@@ -15,6 +16,7 @@ use crate::http_client::HttpError;
 use crate::read::LoadError;
 
 pub use demo::{DemoOptions, DemoReport, demo};
+pub use experience::{ExperienceOptions, ExperienceReport, bench_experience};
 pub use load::{LoadOptions, LoadReport, bench_load};
 pub use recall::{RecallOptions, bench_recall};
 pub use scale::{ScaleOptions, bench_scale};
