@@ -33,7 +33,11 @@ pub fn run(raw: &[OsString]) -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let code = fail::usage(&error, raw);
-            return if hook::was_meant(raw) { ExitCode::SUCCESS } else { code };
+            return if hook::was_meant(raw) {
+                ExitCode::SUCCESS
+            } else {
+                code
+            };
         }
     };
     let mut out = Out::new(&cli.global);

@@ -119,6 +119,7 @@ pub struct Ids {
 /// `memrl list`.
 #[derive(Debug, Args)]
 #[command(
+    allow_negative_numbers = true,
     after_help = "Examples:\n  memrl list --scope user=ann --type preference\n  \
         memrl list --status quarantined --contains staging --limit 10\n  \
         memrl list 20 --type episode --project web --outcome failure\n\n\

@@ -50,10 +50,10 @@ pub struct Capture {
     #[arg(long, value_name = "P")]
     pub project: Option<String>,
     /// With --session: also store the diff of the working tree, redacted
-    #[arg(long, requires = "session")]
+    #[arg(long, requires = "session", conflicts_with = "prompt")]
     pub diff: bool,
     /// With --session: let a language model read it; sends its redacted text there
-    #[arg(long, requires = "session")]
+    #[arg(long, requires = "session", conflicts_with = "prompt")]
     pub extract_intent: bool,
 }
 
@@ -71,10 +71,11 @@ pub enum HitFormat {
 /// `memrl retrieve`.
 #[derive(Debug, Args)]
 #[command(
+    allow_negative_numbers = true,
     after_help = "Examples:\n  memrl retrieve \"login redirects forever\"\n  \
         memrl retrieve \"flaky upload test\" --limit 5 --only --format block\n  \
         memrl feedback helpful --episodes last\n\n\
-        Looks in this project first, then in others. Nothing that has nothing to do with the query is shown."
+        Looks in this project and in others. Nothing that has nothing to do with the query is shown."
 )]
 pub struct Retrieve {
     /// What the experience is needed for; `-` reads it from stdin

@@ -25,8 +25,8 @@ pub use cells::{Add, Get, Ids, List, New, Purge, Reasoned, Supersede, Update};
 pub use episodes::{
     Capture, HitFormat, Index, Propagate, Prune, Retrieve, Review, ReviewWhat, Show, Stats, Status,
 };
-pub use mcp::{Mcp, McpCli};
 pub use log::{Export, ExportFormat, Feedback, Recall, Reward, RewardCommand, Why};
+pub use mcp::{Mcp, McpCli};
 pub use place::{
     Backup, Completions, Config, ConfigCommand, Doctor, Import, ImportFormat, Man, Restore, Serve,
 };

@@ -4,7 +4,7 @@
 use crate::support::Home;
 
 /// Runs lines of `exit | what standard error says | arguments`; `''` is an empty argument.
-fn refused(home: &Home, table: &str) {
+pub fn refused(home: &Home, table: &str) {
     for line in table.lines().map(str::trim).filter(|l| !l.is_empty()) {
         let fields: Vec<&str> = line.splitn(3, " | ").collect();
         let [exit, says, args] = fields[..] else {

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod documentation;
+mod experience;
 mod formats;
 mod hooks;
 mod processes;

@@ -14,7 +14,7 @@ use super::signals::session_outcome;
 use crate::live::scope_pairs;
 use crate::{
     CaptureAction, CaptureRequest, Captured, Cell, CellId, CellStatus, CellType, Code, DecisionId,
-    DecisionPoint, EPISODE_SCHEMA, Episode, Error, EventKind, Link, LinkKind, Memory, NewCell,
+    DecisionPoint, EPISODE_SCHEMA, Episode, EpisodeStatus, Error, EventKind, Link, LinkKind, Memory, NewCell,
     Result, Similar, SourcePosition, TaskType,
 };
 
@@ -299,11 +299,18 @@ impl Memory {
             Some(session) => shown_of(&row.decision, &session.cited),
             None => Vec::new(),
         };
-        let implied = implied_success(episode);
+        let implied = implied_success(episode).or_else(|| claimed(episode));
         let outcome = session_outcome(episode, implied, cited);
         self.feedback(row.decision.decision_id, &outcome)?;
         Ok(true)
     }
+}
+
+/// The verdict of whoever told an episode, when there is no session with signs of its own to
+/// read. `partial` is also what nobody said, and says nothing.
+fn claimed(episode: &Episode) -> Option<f64> {
+    let status = episode.outcome.status;
+    (episode.session.is_none() && status != EpisodeStatus::Partial).then(|| status.success())
 }
 
 /// The cells that a decision showed and that these short ids name.

@@ -65,10 +65,11 @@ fn of_file(memory: &Memory, file: &Path, args: &args::Capture) -> Result<Capture
 }
 
 fn of_words(memory: &Memory, prompt: String, args: args::Capture) -> Result<Captured> {
+    // Looked up: a transcript may name decisions of another memory, a person means one of this.
     let decisions = args
         .decision
         .iter()
-        .map(|d| memory.decision_id(d))
+        .map(|d| Ok(memory.why(d)?.decision.decision_id))
         .collect::<memrl::Result<Vec<_>>>()?;
     let episode = Episode {
         intent: Intent {

@@ -40,7 +40,7 @@ fn print(s: &ProjectStatus, out: &mut Out) -> Result<()> {
     let last = s
         .last_capture
         .map_or_else(String::new, |t| format!(", the last on {}", words::date(t)));
-    let episodes = text::count(s.episodes, "episode");
+    let episodes = text::grouped(s.episodes);
     let cells = crate::cmd::cells::memories(usize::try_from(s.cells).unwrap_or(usize::MAX));
     field(
         out,
