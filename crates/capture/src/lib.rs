@@ -6,6 +6,7 @@
 //! network, and only when its caller asks.
 
 pub mod extract;
+pub mod foreign;
 pub mod redact;
 pub mod transcript;
 

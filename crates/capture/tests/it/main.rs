@@ -3,6 +3,7 @@
 mod claude;
 mod codex;
 mod extract;
+mod foreign;
 mod pieces;
 mod redact;
 mod robust;

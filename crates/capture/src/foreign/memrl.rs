@@ -1,0 +1,168 @@
+//! Episode files of `MemRL` 0.1 and Tempera 0.2 and later: one JSON object per file,
+//! `episodes/YYYY-MM-DD/session-<id8>.json`. Both versions have the same fields; the older one
+//! lacks `retrieval_history` in some files.
+
+use memrl_types::{Episode, TestCounts, Timestamp};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::{ForeignError, without_mark};
+use crate::redact_episode;
+
+/// An episode file as it was read.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct MemrlEpisode {
+    /// Its id there, a UUID as a rule: the key that keeps it from being imported twice.
+    pub id: String,
+    /// What it says, redacted.
+    pub episode: Episode,
+    /// How useful it was there.
+    pub utility: MemrlUtility,
+    /// When it was retrieved there.
+    pub retrievals: Vec<MemrlRetrieval>,
+    /// Secrets that were cut out.
+    pub redacted: usize,
+}
+
+/// How useful an episode was.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MemrlUtility {
+    /// Their learned score in [0, 1], if one was ever written.
+    pub score: Option<f32>,
+    /// How often it was retrieved.
+    pub retrieval_count: u32,
+    /// How often it was said to have helped; may be more than the retrievals.
+    pub helpful_count: u32,
+}
+
+/// One retrieval of an episode.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct MemrlRetrieval {
+    /// When.
+    pub timestamp: Option<Timestamp>,
+    /// In which project.
+    pub project: String,
+    /// What for: the query.
+    pub task_description: String,
+    /// Whether it was said to have helped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub was_helpful: Option<bool>,
+}
+
+#[derive(Deserialize)]
+struct Rest {
+    #[serde(default)]
+    id: String,
+    #[serde(default)]
+    utility: MemrlUtility,
+    #[serde(default)]
+    retrieval_history: Vec<MemrlRetrieval>,
+}
+
+/// Reads an episode file of either version.
+pub fn parse_memrl(text: &str) -> Result<MemrlEpisode, ForeignError> {
+    let text = without_mark(text);
+    // An object, and nothing that could be read as one.
+    let fields: Map<String, Value> =
+        serde_json::from_str(text).map_err(ForeignError::NotAnEpisode)?;
+    let fields = Value::Object(fields);
+    let rest = Rest::deserialize(&fields).map_err(ForeignError::NotAnEpisode)?;
+    let mut episode = Episode::deserialize(&fields).map_err(ForeignError::NotAnEpisode)?;
+    let id = rest.id.trim();
+    if id.is_empty() {
+        return Err(ForeignError::NoId);
+    }
+    let mut redacted = redact_episode(&mut episode);
+    let mut retrievals = rest.retrieval_history;
+    for retrieval in &mut retrievals {
+        let (clean, cut) = crate::redact(&retrieval.task_description);
+        if cut > 0 {
+            retrieval.task_description = clean.into_owned();
+            redacted += cut;
+        }
+    }
+    let mut utility = rest.utility;
+    utility.score = utility.score.filter(|score| score.is_finite());
+    Ok(MemrlEpisode {
+        id: id.to_owned(),
+        episode,
+        utility,
+        retrievals,
+        redacted,
+    })
+}
+
+/// The file of an episode as those programs write and read it: their fields, all of them, in
+/// their order. `written` stands in where the episode says neither when it began nor when it
+/// ended. What they have no field for (learnings, the patch, the session) is left out.
+pub fn to_memrl_json(
+    episode: &Episode,
+    id: &str,
+    utility: &MemrlUtility,
+    retrievals: &[MemrlRetrieval],
+    written: Timestamp,
+) -> Value {
+    let begun = episode.timestamp_start.or(episode.timestamp_end);
+    let ended = episode.timestamp_end.or(episode.timestamp_start);
+    let tests = |counts: Option<TestCounts>| {
+        counts.map(|t| json!({"passed": t.passed, "failed": t.failed, "skipped": t.skipped}))
+    };
+    let errors: Vec<Value> = episode
+        .context
+        .errors_encountered
+        .iter()
+        .map(|t| {
+            json!({
+                "error_type": t.error_type,
+                "message": t.message,
+                "resolved": t.resolved,
+                "resolution": t.resolution,
+            })
+        })
+        .collect();
+    let history: Vec<Value> = retrievals
+        .iter()
+        .map(|r| {
+            json!({
+                "timestamp": r.timestamp.unwrap_or(written),
+                "project": r.project,
+                "task_description": r.task_description,
+                "was_helpful": r.was_helpful,
+            })
+        })
+        .collect();
+    json!({
+        "id": id,
+        "timestamp_start": begun.unwrap_or(written),
+        "timestamp_end": ended.unwrap_or(written),
+        "project": episode.project,
+        "intent": {
+            "raw_prompt": episode.intent.raw_prompt,
+            "extracted_intent": episode.intent.extracted_intent,
+            "task_type": episode.intent.task_type,
+            "domain": episode.intent.domain,
+        },
+        "context": {
+            "files_read": episode.context.files_read,
+            "files_modified": episode.context.files_modified,
+            "tools_invoked": episode.context.tools_invoked,
+            "errors_encountered": errors,
+        },
+        "outcome": {
+            "status": episode.outcome.status,
+            "tests_before": tests(episode.outcome.tests_before),
+            "tests_after": tests(episode.outcome.tests_after),
+            "commit_sha": episode.outcome.commit_sha,
+            "pr_number": episode.outcome.pr_number,
+        },
+        "utility": {
+            "score": utility.score.filter(|s| s.is_finite()),
+            "retrieval_count": utility.retrieval_count,
+            "helpful_count": utility.helpful_count,
+        },
+        "retrieval_history": history,
+    })
+}
