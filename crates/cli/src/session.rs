@@ -43,7 +43,9 @@ pub fn data_dir(global: &Global) -> Result<PathBuf> {
 /// The settings in force, with the layers they came from; says which keys of the file are unknown.
 pub fn settings(dir: &Path, flags: &[(&str, String)], out: &mut Out) -> Result<Resolved> {
     let resolved = config::resolve(dir, &|name| std::env::var(name).ok(), flags)?;
-    for key in &resolved.unknown {
+    // The folder can be that of MemRL, whose settings stay where they are.
+    let old = |key: &&String| memrl::capturing::foreign::is_old_setting(key);
+    for key in resolved.unknown.iter().filter(|key| !old(key)) {
         let file = resolved.file.display();
         out.warn(&format!(
             "{key} in {file} is not a setting; `memrl config` lists them"

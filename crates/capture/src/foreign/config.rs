@@ -26,6 +26,13 @@ type Known = (
     Option<&'static str>,
 );
 
+const NO_VECTOR_ONLY: &str =
+    "words and meaning are always searched together here, with weights of the index";
+const NO_CLAIMS: &str = "values here come from outcomes, not from how a claim is worded";
+const NO_MERGE: &str =
+    "near-duplicates are linked at a threshold of the embedder, which cannot be compared";
+const NO_DREAM: &str = "there is no nightly run that a model pays for";
+
 const KNOWN: &[Known] = &[
     (
         "capture.auto_capture",
@@ -37,7 +44,7 @@ const KNOWN: &[Known] = &[
         "capture.extract_intent_llm",
         "true",
         Some("sessions.extract_intent"),
-        Some("it sends sessions to a language model, which no one has to agree to by a default"),
+        Some("it sends sessions to a language model, which no one has agreed to by a default"),
     ),
     (
         "capture.capture_diffs",
@@ -49,20 +56,34 @@ const KNOWN: &[Known] = &[
         "embedding.model",
         "\"bge-small-en-v1.5\"",
         None,
-        Some("nothing read it; choose an embedder with `embedder` and `memrl pull`"),
+        Some("the built-in embedder needs no model; another is chosen with `embedder`"),
     ),
     (
         "embedding.batch_size",
         "32",
         None,
-        Some("nothing read it; batches are sized by the embedder"),
+        Some("batches are sized by the embedder"),
     ),
     ("retrieval.default_limit", "3", Some("sessions.limit"), None),
+    ("retrieval.mode", "\"hybrid\"", None, Some(NO_VECTOR_ONLY)),
+    ("retrieval.rrf_k", "60.0", None, Some(NO_VECTOR_ONLY)),
+    (
+        "retrieval.hybrid_similarity_weight",
+        "0.85",
+        None,
+        Some(NO_VECTOR_ONLY),
+    ),
+    (
+        "retrieval.hybrid_utility_weight",
+        "0.15",
+        None,
+        Some(NO_VECTOR_ONLY),
+    ),
     (
         "retrieval.similarity_weight",
         "0.3",
         None,
-        Some("nothing read it; similarity has what values.utility_weight leaves"),
+        Some("similarity has the weight that values.utility_weight leaves"),
     ),
     (
         "retrieval.utility_weight",
@@ -76,33 +97,121 @@ const KNOWN: &[Known] = &[
         None,
         Some("similarities of another embedder cannot be compared; hits are ranked, not cut off"),
     ),
+    (
+        "retrieval.mmr_lambda",
+        "0.7",
+        None,
+        Some("near-duplicates are linked, not thinned out when asked"),
+    ),
+    (
+        "retrieval.recency_weight",
+        "0.0",
+        None,
+        Some("evidence loses weight with its age: values.decay_rate"),
+    ),
+    (
+        "retrieval.recency_halflife_days",
+        "30.0",
+        None,
+        Some("evidence loses weight with its age: values.decay_rate"),
+    ),
     ("bellman.gamma", "0.9", Some("values.discount_factor"), None),
     ("bellman.alpha", "0.1", Some("values.learning_rate"), None),
     (
         "bellman.propagate_interval",
         "\"daily\"",
         None,
-        Some("nothing read it; values are propagated when they are needed"),
+        Some("values are propagated when they are needed"),
+    ),
+    (
+        "bellman.decay_rate",
+        "0.01",
+        Some("values.decay_rate"),
+        None,
+    ),
+    (
+        "bellman.propagation_threshold",
+        "0.5",
+        Some("values.propagation_threshold"),
+        None,
+    ),
+    (
+        "bellman.max_propagation_depth",
+        "2",
+        None,
+        Some("propagation is solved as a whole and has no depth"),
+    ),
+    (
+        "bellman.temporal_credit_window_hours",
+        "1",
+        None,
+        Some("credit of earlier steps falls with their distance: values.trace_decay"),
+    ),
+    ("bellman.min_falsifiability", "0.7", None, Some(NO_CLAIMS)),
+    (
+        "bellman.require_claim_for_propagation",
+        "false",
+        None,
+        Some(NO_CLAIMS),
     ),
     (
         "storage.max_age_days",
         "180",
         None,
-        Some("nothing read it; `memrl prune --older-than` takes an age"),
+        Some("age alone prunes nothing; `memrl prune` takes an age and a utility"),
     ),
     (
         "storage.min_utility_threshold",
         "0.05",
         None,
-        Some("nothing read it; `memrl prune --min-utility` takes a threshold"),
+        Some("`memrl prune` takes a utility when it is run"),
     ),
     (
         "storage.min_retrievals",
         "2",
         None,
-        Some("nothing read it; how sure a value is comes from its evidence"),
+        Some("how sure a value is comes from its evidence"),
     ),
+    (
+        "storage.consolidation_threshold",
+        "0.85",
+        None,
+        Some(NO_MERGE),
+    ),
+    ("storage.cluster_threshold", "0.85", None, Some(NO_MERGE)),
+    (
+        "storage.stale_age_days",
+        "30",
+        None,
+        Some("`memrl review` says what is stale and why"),
+    ),
+    (
+        "storage.stale_utility_threshold",
+        "0.2",
+        None,
+        Some("`memrl review` says what is stale and why"),
+    ),
+    ("dream.stable_threshold_days", "30", None, Some(NO_DREAM)),
+    ("dream.default_max_usd", "0.5", None, Some(NO_DREAM)),
+    (
+        "dream.triage_model",
+        "\"claude-haiku-4-5-20251001\"",
+        None,
+        Some(NO_DREAM),
+    ),
+    (
+        "dream.reflect_model",
+        "\"claude-sonnet-4-6\"",
+        None,
+        Some(NO_DREAM),
+    ),
+    ("dream.reflect_max_tokens", "1500", None, Some(NO_DREAM)),
 ];
+
+/// Whether a dotted key is one of those programs': our `config.toml` may be theirs as well.
+pub fn is_old_setting(key: &str) -> bool {
+    KNOWN.iter().any(|known| known.0 == key)
+}
 
 /// Reads an old settings file: every key in it, in the order of the table and then of the file,
 /// with what becomes of it. A key that those programs never had is reported like the others.
@@ -144,8 +253,24 @@ fn flatten(prefix: &str, table: &toml::Table, out: &mut Vec<(String, String)>) {
         };
         match value {
             toml::Value::Table(inner) => flatten(&key, inner, out),
-            // A key may be a secret in disguise.
+            toml::Value::Float(number) => out.push((key, shortest(*number))),
+            // A value may be a secret.
             other => out.push((key, crate::redact(&other.to_string()).0.into_owned())),
         }
+    }
+}
+
+/// A number as it was meant: those programs write 0.3 as 0.30000001192092896.
+fn shortest(number: f64) -> String {
+    let single = number as f32;
+    #[expect(
+        clippy::float_cmp,
+        reason = "whether no digit is lost is what is asked"
+    )]
+    let same = f64::from(single) == number;
+    if same {
+        format!("{single:?}")
+    } else {
+        format!("{number:?}")
     }
 }

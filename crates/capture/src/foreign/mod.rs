@@ -15,7 +15,7 @@ use std::collections::HashSet;
 
 use memrl_types::{CellType, Timestamp};
 
-pub use config::{OldSetting, old_settings};
+pub use config::{OldSetting, is_old_setting, old_settings};
 pub use markdown::{MAX_SECTION, parse_markdown};
 pub use memrl::{MemrlEpisode, MemrlRetrieval, MemrlUtility, parse_memrl, to_memrl_json};
 pub use server_memory::parse_server_memory;

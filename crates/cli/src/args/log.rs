@@ -213,6 +213,12 @@ pub struct Export {
     /// Export the memories instead of the log, as JSON Lines that `memrl import` reads
     #[arg(long)]
     pub cells: bool,
+    /// Export the episodes as files of MemRL and Tempera below this directory
+    #[arg(long, conflicts_with_all = ["cells", "format"])]
+    pub episodes: bool,
+    /// With --episodes: only of this project (a directory, an id or a name)
+    #[arg(long, value_name = "PROJECT", requires = "episodes")]
+    pub project: Option<String>,
     /// With --cells: only of this scope
     #[arg(long, value_name = "K=V", value_parser = read::pair, requires = "cells")]
     pub scope: Vec<(String, String)>,

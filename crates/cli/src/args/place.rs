@@ -15,6 +15,12 @@ pub enum ImportFormat {
     Csv,
     /// The database of a memcell-rl server
     Memcell,
+    /// A folder of MemRL or Tempera (~/.memrl, ~/.tempera), or one of its episode files
+    Memrl,
+    /// A file of the MCP server-memory
+    ServerMemory,
+    /// A Markdown file (CLAUDE.md, AGENTS.md, notes), or a folder of them
+    Markdown,
 }
 
 /// `memrl import`.
@@ -23,7 +29,7 @@ pub enum ImportFormat {
         memrl import notes.csv --scope user=ann\n  memrl import memcell.db\n\n\
         Doing it twice changes nothing the second time. Exits with 1 when records were rejected.")]
 pub struct Import {
-    /// The file
+    /// The file or folder
     pub file: PathBuf,
     /// Its format [default: by its first bytes, then by its name]
     #[arg(long)]

@@ -13,7 +13,9 @@ use crate::{session, text};
 
 /// Exports the log as tables, or the memories as JSON Lines.
 pub fn run(global: &Global, args: args::Export, out: &mut Out) -> Result<u8> {
-    if args.cells {
+    if args.episodes {
+        episodes(global, &args, out)
+    } else if args.cells {
         cells(global, &args, out)
     } else {
         log(global, args, out)
@@ -51,6 +53,23 @@ fn log(global: &Global, args: args::Export, out: &mut Out) -> Result<u8> {
         text::count(report.decision_items, "candidate"),
         text::count(report.rewards, "signal")
     ));
+    Ok(0)
+}
+
+fn episodes(global: &Global, args: &args::Export, out: &mut Out) -> Result<u8> {
+    let memory = session::open(global, &[], out)?;
+    let cwd = std::env::current_dir().unwrap_or_default();
+    let project = match &args.project {
+        Some(name) => Some(memory.project(Some(name), &cwd)?),
+        None => None,
+    };
+    let written = memory.export_episodes(&args.out, project.as_ref())?;
+    if out.is_json() {
+        out.json(&json!({"directory": args.out, "episodes": written}))?;
+    } else {
+        out.line(&args.out.display().to_string())?;
+        out.note(&format!("Exported {}", text::count(written, "episode")));
+    }
     Ok(0)
 }
 

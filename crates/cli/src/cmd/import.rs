@@ -16,6 +16,9 @@ pub fn run(global: &Global, args: &args::Import, out: &mut Out) -> Result<u8> {
         args::ImportFormat::Jsonl => memrl::ImportFormat::Jsonl,
         args::ImportFormat::Csv => memrl::ImportFormat::Csv,
         args::ImportFormat::Memcell => memrl::ImportFormat::Memcell,
+        args::ImportFormat::Memrl => memrl::ImportFormat::Memrl,
+        args::ImportFormat::ServerMemory => memrl::ImportFormat::ServerMemory,
+        args::ImportFormat::Markdown => memrl::ImportFormat::Markdown,
     });
     // Before the memory is created: a misspelt file name should leave nothing behind.
     std::fs::File::open(&args.file).map_err(|e| crate::fail::Failure::io(&args.file, e))?;
@@ -31,21 +34,44 @@ pub fn run(global: &Global, args: &args::Import, out: &mut Out) -> Result<u8> {
         out.json(&report)?;
         return Ok(code);
     }
+    let known = match report.duplicates {
+        0 => String::new(),
+        n => format!(", {} already there", text::grouped(n)),
+    };
+    let changed = match report.updated {
+        0 => String::new(),
+        n => format!(", {} changed", text::grouped(n)),
+    };
     if report.dry_run {
-        let good = report.read - report.rejected;
+        // Files of cells are only read in a rehearsal, not looked up.
+        let good = match report.created + report.duplicates + report.updated {
+            0 => report.read - report.rejected,
+            _ => report.created,
+        };
         out.line(&format!(
-            "Would import {}; nothing was written",
+            "Would import {}{changed}{known}; nothing was written",
             memories(good as usize)
         ))?;
     } else {
-        let known = match report.duplicates {
-            0 => String::new(),
-            n => format!(", {} already there", text::grouped(n)),
-        };
         out.line(&format!(
-            "Imported {}{known}",
+            "Imported {}{changed}{known}",
             memories(report.created as usize)
         ))?;
+    }
+    if report.evidence > 0 {
+        out.note(&format!(
+            "{} came along as evidence",
+            text::count(report.evidence, "verdict")
+        ));
+    }
+    if report.redacted > 0 {
+        out.note(&format!(
+            "Cut out {}",
+            text::count(report.redacted, "secret")
+        ));
+    }
+    for note in &report.notes {
+        out.note(&format!("Old setting {}", text::one_line(note)));
     }
     if report.rejected > 0 {
         out.warn(&format!(

@@ -14,8 +14,8 @@ use super::signals::session_outcome;
 use crate::live::scope_pairs;
 use crate::{
     CaptureAction, CaptureRequest, Captured, Cell, CellId, CellStatus, CellType, Code, DecisionId,
-    DecisionPoint, EPISODE_SCHEMA, Episode, EpisodeStatus, Error, EventKind, Link, LinkKind, Memory, NewCell,
-    Result, Similar, SourcePosition, TaskType,
+    DecisionPoint, EPISODE_SCHEMA, Episode, EpisodeStatus, Error, EventKind, Link, LinkKind,
+    Memory, NewCell, Result, Similar, SourcePosition, TaskType,
 };
 
 /// Longest text of an episode, in characters: several must fit an injected block.
@@ -25,7 +25,7 @@ const NEAR: f32 = 0.85;
 /// Most near-duplicates that are named.
 const MAX_SIMILAR: usize = 3;
 /// How often a session that two processes capture at once is tried again.
-const MAX_TRIES: usize = 4;
+const MAX_TRIES: usize = 8;
 /// Most decisions of one session that learn from its outcome.
 const MAX_CREDITED: usize = 1000;
 
@@ -132,18 +132,24 @@ impl Memory {
                 None => {
                     let mut first = new.clone();
                     first.links.extend(similar.iter().map(link_to));
-                    self.write(first).map(|w| {
-                        let action = if w.created {
-                            CaptureAction::Created
-                        } else {
-                            CaptureAction::Unchanged
-                        };
-                        (w.cell, action)
-                    })
+                    match self.write(first) {
+                        Ok(w) if w.created => Ok((w.cell, CaptureAction::Created)),
+                        // Somebody else captured this session meanwhile: it goes on from there.
+                        Ok(w) if w.cell.source == new.source => Err(Error::invalid(
+                            Code::Conflict,
+                            "session",
+                            "was captured at the same moment",
+                        )),
+                        Ok(w) => Ok((w.cell, CaptureAction::Unchanged)),
+                        Err(e) => Err(e),
+                    }
                 }
             };
             match done {
-                Ok((cell, action)) => return Ok((cell, action, similar)),
+                Ok((cell, action)) => {
+                    let others = similar.into_iter().filter(|s| s.cell_id != cell.cell_id);
+                    return Ok((cell.clone(), action, others.collect()));
+                }
                 // Another process captured the same session at the same moment.
                 Err(e) if matches!(e.code(), Code::Conflict | Code::IdempotencyMismatch) => {
                     last = Some(e);
@@ -154,10 +160,12 @@ impl Memory {
         Err(last.unwrap_or_else(|| Error::invalid(Code::Busy, "session", "is being captured")))
     }
 
-    /// The next version of a session's episode, if there is anything new.
+    /// The next version of a session's episode, if there is anything new. What was read of the
+    /// same transcript up to an earlier place is not.
     fn go_on(&self, row: CellRow, new: &NewCell) -> Result<(Cell, CaptureAction)> {
         let mut cell = row.cell;
-        if cell.content == new.content && cell.payload == new.payload {
+        let same = cell.content == new.content && cell.payload == new.payload;
+        if same || reads_further(cell.payload.as_ref(), new.payload.as_ref()) {
             return Ok((cell, CaptureAction::Unchanged));
         }
         let expected_version = cell.version;
@@ -339,6 +347,20 @@ pub(crate) fn cited_in(decision: &crate::Decision, text: &str) -> Vec<CellId> {
 pub(crate) fn session_key(episode: &Episode) -> Option<String> {
     let session = episode.session.as_ref()?;
     (!session.id.is_empty()).then(|| format!("{}:{}", session.client, session.id))
+}
+
+/// Whether one episode was read further in the transcript that both were read from.
+fn reads_further(one: Option<&Value>, other: Option<&Value>) -> bool {
+    let place = |payload: Option<&Value>| {
+        let session = payload?.get("session")?;
+        let head = session.get("head")?.as_str()?.to_owned();
+        let parser = session.get("parser")?.as_u64()?;
+        Some(((head, parser), session.get("offset")?.as_u64()?))
+    };
+    match (place(one), place(other)) {
+        (Some((one, far)), Some((other, near))) => one == other && far > near,
+        _ => false,
+    }
 }
 
 fn gone_mark(memory: &Memory, key: &str) -> String {

@@ -18,5 +18,6 @@ pub mod switch;
 mod transcript;
 
 pub use api::*;
+pub(crate) use capture::live_episodes;
 pub use reader::SentTranscript;
 pub use sweep::{Dropped, SweepFailure, SweepReport, Swept};

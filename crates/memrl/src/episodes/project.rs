@@ -40,6 +40,12 @@ impl Project {
         }
     }
 
+    /// The project of the repository that a file or directory lies in; `None` outside of one.
+    pub fn of_repository(path: &Path, worktrees: Worktrees) -> Option<Self> {
+        let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        repository(&path).map(|_| Self::of_dir(&path, worktrees))
+    }
+
     /// A project that is only a name.
     pub fn named(name: &str) -> Self {
         Self {
@@ -52,6 +58,12 @@ impl Project {
     /// The scope of its cells.
     pub fn scope(&self) -> Scope {
         Scope::of(PROJECT, &self.id)
+    }
+
+    /// The scope of cells that know only the project's name, as imported ones do; `None` when
+    /// that is its own.
+    pub fn namesake(&self) -> Option<Scope> {
+        (self.id != self.name).then(|| Scope::of(PROJECT, &self.name))
     }
 
     fn at(home: &Path, identity: &Path) -> Self {

@@ -38,6 +38,7 @@ impl Memory {
         match &request.project {
             Some(project) => {
                 recall.scope = project.scope();
+                recall.widen.extend(project.namesake());
                 if !request.only_project {
                     recall.widen.push(Scope::default());
                 }

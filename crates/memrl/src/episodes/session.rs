@@ -31,6 +31,7 @@ impl Memory {
             request.project.scope(),
         );
         recall.global = true;
+        recall.widen.extend(request.project.namesake());
         if self.config.sessions.widen {
             recall.widen.push(crate::Scope::default());
         }

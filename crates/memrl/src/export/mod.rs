@@ -1,5 +1,6 @@
 //! Export of the log as three joined tables (see `docs/dataset.md`), and of cells as JSON Lines.
 
+mod memrl;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod signals;

@@ -1,9 +1,11 @@
-//! Import of cells: JSON Lines, CSV, and the database of a memcell-rl server.
+//! Import of cells: JSON Lines, CSV, the database of a memcell-rl server, and the files of other
+//! programs.
 //!
 //! Readers turn a file into [`NewCell`]s one by one, each with the place it was found at, so that
 //! a bad record is reported by line and does not stop the rest.
 
 mod csv;
+mod foreign;
 mod jsonl;
 mod memcell;
 
@@ -25,13 +27,28 @@ pub enum ImportFormat {
     Csv,
     /// A memcell-rl `SQLite` file.
     Memcell,
+    /// A folder of episodes of `MemRL` or Tempera (`~/.memrl`, `~/.tempera`), or one of its files.
+    Memrl,
+    /// A file of the MCP server-memory: entities and relations.
+    ServerMemory,
+    /// A Markdown file (CLAUDE.md, AGENTS.md, notes) or a folder of them.
+    Markdown,
 }
 
 impl ImportFormat {
-    /// Recognises the format by the first bytes of the file, then by its name.
+    /// Recognises the format by the first bytes of the file, then by its name; of a folder by what
+    /// is in it.
     pub fn detect(path: &Path) -> Result<Self> {
         use std::io::Read;
-        let mut head = [0u8; 16];
+        if path.is_dir() {
+            let episodes = path.join("episodes").is_dir() || path.ends_with("episodes");
+            return Ok(if episodes {
+                Self::Memrl
+            } else {
+                Self::Markdown
+            });
+        }
+        let mut head = [0u8; 4096];
         let mut file = std::fs::File::open(path).map_err(|e| Error::io(path, e))?;
         let n = file.read(&mut head).map_err(|e| Error::io(path, e))?;
         if head[..n].starts_with(b"SQLite format 3\0") {
@@ -41,13 +58,17 @@ impl ImportFormat {
             .extension()
             .and_then(|e| e.to_str())
             .unwrap_or_default();
+        let has = |name: &str| head[..n].windows(name.len()).any(|w| w == name.as_bytes());
         match extension.to_ascii_lowercase().as_str() {
+            "md" | "markdown" => Ok(Self::Markdown),
+            _ if has("\"timestamp_start\"") && has("\"intent\"") => Ok(Self::Memrl),
+            _ if has("\"entityType\"") || has("\"relationType\"") => Ok(Self::ServerMemory),
             "jsonl" | "ndjson" | "json" => Ok(Self::Jsonl),
             "csv" => Ok(Self::Csv),
             _ if head[..n].trim_ascii_start().starts_with(b"{") => Ok(Self::Jsonl),
             _ => Err(Error::format(
                 path.display(),
-                "neither JSON Lines, CSV nor a memcell-rl database; say which with --format",
+                "of no format that memrl knows; say which with --format",
             )),
         }
     }
@@ -71,10 +92,18 @@ pub struct ImportReport {
     pub created: u64,
     /// Cells that were there already.
     pub duplicates: u64,
+    /// Cells whose text is another one now; the former one is in their history.
+    pub updated: u64,
     /// Records that could not be imported (the first hundred in detail).
     pub rejected: u64,
     /// Details.
     pub rejections: Vec<Rejected>,
+    /// Secrets that were cut out.
+    pub redacted: u64,
+    /// Pieces of evidence that came along.
+    pub evidence: u64,
+    /// What else is worth knowing, one line each: settings of the other program.
+    pub notes: Vec<String>,
     /// Nothing was written: a rehearsal.
     pub dry_run: bool,
 }
@@ -106,6 +135,12 @@ impl Memory {
             Some(format) => format,
             None => ImportFormat::detect(path)?,
         };
+        if matches!(
+            format,
+            ImportFormat::Memrl | ImportFormat::ServerMemory | ImportFormat::Markdown
+        ) {
+            return self.import_foreign(path, format, scope, dry_run, progress);
+        }
         let mut report = ImportReport {
             dry_run,
             ..ImportReport::default()
@@ -141,7 +176,7 @@ impl Memory {
         match format {
             ImportFormat::Jsonl => jsonl::read(path, &mut take)?,
             ImportFormat::Csv => csv::read(path, &mut take)?,
-            ImportFormat::Memcell => memcell::read(path, &mut take)?,
+            _ => memcell::read(path, &mut take)?,
         }
         self.import_batch(batch, &mut report)?;
         progress(report.read);

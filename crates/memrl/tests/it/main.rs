@@ -3,6 +3,7 @@
 mod cells;
 mod compatibility;
 mod episodes;
+mod foreign;
 mod log;
 mod recall;
 mod support;
