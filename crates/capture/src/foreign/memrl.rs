@@ -1,6 +1,6 @@
 //! Episode files of `MemRL` 0.1 and Tempera 0.2 and later: one JSON object per file,
-//! `episodes/YYYY-MM-DD/session-<id8>.json`. Both versions have the same fields; the older one
-//! lacks `retrieval_history` in some files.
+//! `episodes/YYYY-MM-DD/session-<id8>.json`. All versions share the same fields; older files lack
+//! `retrieval_history`, newer ones add some, of which those that say something are read.
 
 use memrl_types::{Episode, TestCounts, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -21,6 +21,10 @@ pub struct MemrlEpisode {
     pub utility: MemrlUtility,
     /// When it was retrieved there.
     pub retrievals: Vec<MemrlRetrieval>,
+    /// What groups it with others of one session there, if anything.
+    pub session_id: Option<String>,
+    /// Ids of the episodes that it names as related, with how.
+    pub related: Vec<(String, String)>,
     /// Secrets that were cut out.
     pub redacted: usize,
 }
@@ -60,9 +64,51 @@ struct Rest {
     utility: MemrlUtility,
     #[serde(default)]
     retrieval_history: Vec<MemrlRetrieval>,
+    #[serde(default)]
+    session_id: Option<String>,
+    #[serde(default)]
+    related_episodes: Vec<Related>,
+    #[serde(default)]
+    alternatives_considered: Vec<Alternative>,
 }
 
-/// Reads an episode file of either version.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Related {
+    id: String,
+    relationship: String,
+}
+
+/// An approach that was ruled out; newer versions keep them.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Alternative {
+    approach: String,
+    why_not: String,
+    would_revisit_if: Option<String>,
+}
+
+impl Alternative {
+    fn as_learning(&self) -> Option<String> {
+        if self.approach.trim().is_empty() {
+            return None;
+        }
+        let mut out = format!("Not taken: {}", self.approach.trim());
+        if !self.why_not.trim().is_empty() {
+            out = format!("{out}, because {}", self.why_not.trim());
+        }
+        if let Some(when) = self
+            .would_revisit_if
+            .as_deref()
+            .filter(|w| !w.trim().is_empty())
+        {
+            out = format!("{out}; worth another look if {}", when.trim());
+        }
+        Some(out)
+    }
+}
+
+/// Reads an episode file of any version. Approaches that were ruled out become learnings.
 pub fn parse_memrl(text: &str) -> Result<MemrlEpisode, ForeignError> {
     let text = without_mark(text);
     // An object, and nothing that could be read as one.
@@ -75,6 +121,11 @@ pub fn parse_memrl(text: &str) -> Result<MemrlEpisode, ForeignError> {
     if id.is_empty() {
         return Err(ForeignError::NoId);
     }
+    episode.learnings.extend(
+        rest.alternatives_considered
+            .iter()
+            .filter_map(Alternative::as_learning),
+    );
     let mut redacted = redact_episode(&mut episode);
     let mut retrievals = rest.retrieval_history;
     for retrieval in &mut retrievals {
@@ -91,6 +142,13 @@ pub fn parse_memrl(text: &str) -> Result<MemrlEpisode, ForeignError> {
         episode,
         utility,
         retrievals,
+        session_id: rest.session_id.filter(|id| !id.trim().is_empty()),
+        related: rest
+            .related_episodes
+            .into_iter()
+            .filter(|r| !r.id.trim().is_empty())
+            .map(|r| (r.id, r.relationship))
+            .collect(),
         redacted,
     })
 }
@@ -156,7 +214,8 @@ pub fn to_memrl_json(
             "tests_before": tests(episode.outcome.tests_before),
             "tests_after": tests(episode.outcome.tests_after),
             "commit_sha": episode.outcome.commit_sha,
-            "pr_number": episode.outcome.pr_number,
+            // They keep 32 bits.
+            "pr_number": episode.outcome.pr_number.and_then(|n| u32::try_from(n).ok()),
         },
         "utility": {
             "score": utility.score.filter(|s| s.is_finite()),

@@ -65,6 +65,29 @@ fn a_file_of_the_older_version_lacks_the_history() {
 }
 
 #[test]
+fn what_newer_versions_add_is_not_lost() {
+    let mut file = tempera();
+    file["schema_version"] = json!(5);
+    file["session_id"] = json!("s1");
+    file["related_episodes"] = json!([{"id": "e2", "relationship": "continuation"}, {"id": ""}]);
+    file["intent"]["claim"] = json!({"falsifiability": 0.9, "category": "performance"});
+    file["outcome"]["verification"] = json!("untested");
+    file["alternatives_considered"] = json!([
+        {"approach": "a cache", "why_not": "stale reads", "how_close": "near_miss", "would_revisit_if": "reads dominate"},
+        {"approach": "b", "why_not": "", "how_close": "long_shot"}, {"approach": " "}]);
+    let read = parse_memrl(&file.to_string()).unwrap();
+    assert_eq!(read.session_id.as_deref(), Some("s1"));
+    assert_eq!(read.related, [("e2".to_owned(), "continuation".to_owned())]);
+    assert_eq!(
+        read.episode.learnings,
+        [
+            "Not taken: a cache, because stale reads; worth another look if reads dominate",
+            "Not taken: b"
+        ]
+    );
+}
+
+#[test]
 fn an_episode_that_lacks_what_they_require_gets_it_and_loses_what_they_do_not_know() {
     let mut episode = Episode {
         learnings: vec!["x".into()],
@@ -168,6 +191,24 @@ fn every_old_setting_is_mapped_or_explained() {
     assert!(of("capture.extract_intent_llm").reason.is_some());
     assert!(of("bellman.alpha").is_default && !of("bellman.gamma").is_default);
     assert_eq!(of("extra.new").value, "[1, 2]");
+    // As those programs write single-precision numbers.
+    let newer = old_settings(
+        "[bellman]\ndecay_rate = 0.01\nalpha = 0.10000000149011612\n[retrieval]\nrrf_k = 60.0\n",
+    )
+    .unwrap();
+    let got: Vec<_> = newer
+        .iter()
+        .map(|s| (&*s.key, &*s.value, s.is_default))
+        .collect();
+    assert_eq!(
+        got,
+        [
+            ("retrieval.rrf_k", "60.0", true),
+            ("bellman.alpha", "0.1", true),
+            ("bellman.decay_rate", "0.01", true)
+        ]
+    );
+    assert_eq!(newer[2].new_key, Some("values.decay_rate"));
     assert_eq!(old_settings("").unwrap(), []);
     assert!(matches!(
         old_settings("= x"),
