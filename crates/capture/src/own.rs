@@ -27,8 +27,14 @@ pub(crate) fn injected_decisions(text: &str) -> Vec<String> {
 
 /// The tag of the block of ours that a text ends in.
 pub(crate) fn open_block(text: &str) -> Option<&'static str> {
-    let last = elements(text, &TAGS).last().filter(|e| !e.closed)?;
-    TAGS.into_iter()
+    open_element(text, &TAGS)
+}
+
+/// The tag of the element that a text ends in.
+pub(crate) fn open_element(text: &str, tags: &[&'static str]) -> Option<&'static str> {
+    let last = elements(text, tags).last().filter(|e| !e.closed)?;
+    tags.iter()
+        .copied()
         .find(|tag| starts_with_ignoring_case(&text[last.start + 1..], tag))
 }
 

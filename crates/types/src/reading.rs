@@ -85,10 +85,11 @@ pub struct OpenTrouble {
 pub struct Turn {
     /// Whether it is the user's.
     pub user: bool,
-    /// Which prompt it is, from 1; 0 while nothing of the user's is in it.
+    /// Which prompt it is, from 1; 0 while nothing of the user's is in it, the largest number when
+    /// nothing more of it is wanted.
     pub number: u32,
     /// Whether prompts are marked by `>` in this text.
     pub quoted: bool,
-    /// Its text, as far as it is still needed.
+    /// What must be known of the line before: the element that is still open, or an empty line.
     pub text: String,
 }

@@ -1,7 +1,7 @@
 //! Transcripts of coding agents, read line by line and in any number of pieces.
 //!
 //! Each client has a module that knows its file format and nothing else; all of them tell the
-//! same [`story`], which makes the episode.
+//! same `story`, which makes the episode.
 //!
 //! **Architecture Invariant:** memory does not grow with the length of a transcript, and all that
 //! is remembered between two pieces is in [`memrl_types::Session`].

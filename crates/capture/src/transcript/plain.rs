@@ -8,8 +8,10 @@ use crate::own::open_block;
 
 const USER: [&str; 2] = ["human:", "user:"];
 const AGENT: [&str; 2] = ["assistant:", "ai:"];
-/// Longest prompt, with what is wrapped around it, that is held.
-const LONGEST_TURN: usize = 32_000;
+/// So much of one line of a prompt is looked at, in characters.
+const LONGEST_LINE: usize = 32_000;
+/// The number of a turn of which nothing more is wanted.
+const ENOUGH: u32 = u32::MAX;
 
 /// What a line without its mark is, and whose.
 enum Mark<'a> {
@@ -89,32 +91,46 @@ fn begin_answer(story: &mut Story, quoted: bool) -> Turn {
     }
 }
 
+/// Takes one line of a prompt. Between lines only the element that is still open is remembered,
+/// or that there was an empty line, so that a line costs no more in a long turn than in a short one.
 fn user(turn: &mut Turn, line: &str, story: &mut Story) {
-    // Later prompts are judged by their beginning; of the first one all is wanted.
-    if turn.number > 1 || turn.text.len() > LONGEST_TURN {
+    if turn.number == ENOUGH {
         return;
     }
-    turn.text.push_str(words::cut(line, LONGEST_TURN));
-    turn.text.push('\n');
-    if line.contains("<mem") || line.contains("decision") {
-        story.aside(&turn.text);
+    let blank = turn.text == "\n";
+    let text = format!("{}{}\n", turn.text, words::cut(line, LONGEST_LINE));
+    story.aside(&text);
+    let clean = words::clean(&text);
+    let open = words::open_tag(&text).map(|tag| format!("<{tag}>\n"));
+    turn.text = match open {
+        Some(open) => open,
+        None if clean.is_empty() && turn.number > 0 => "\n".to_owned(),
+        None => String::new(),
+    };
+    if turn.number == 0 && words::by_programs(text.trim_start()) {
+        if text
+            .trim_start()
+            .starts_with("[Request interrupted by user")
+        {
+            story.interruption();
+        }
+        turn.number = ENOUGH;
     }
-    if turn.text.starts_with("[Request interrupted by user") {
-        story.interruption();
-        turn.number = u32::MAX;
+    if clean.is_empty() || turn.number == ENOUGH {
         return;
     }
-    let text = words::clean(&turn.text);
-    if text.is_empty() {
+    if turn.number > 0 {
+        if !story.more_prompt(&clean, blank) {
+            turn.number = ENOUGH;
+        }
         return;
     }
-    if turn.number == 0 {
-        turn.number = story.judge_prompt(&text);
-    }
+    turn.number = story.judge_prompt(&clean);
     if turn.number == 1 {
-        story.first_prompt(&text);
+        story.first_prompt(&clean);
     } else {
-        turn.text.clear();
+        // Later prompts are judged by their beginning; of the first one all is wanted.
+        turn.number = ENOUGH;
     }
 }
 

@@ -155,6 +155,15 @@ impl Story {
         intent.domain.clear();
     }
 
+    /// One more line of the first prompt; whether another one may follow.
+    pub(super) fn more_prompt(&mut self, line: &str, behind_a_blank_line: bool) -> bool {
+        let mut text = std::mem::take(&mut self.episode.intent.raw_prompt);
+        text.push_str(if behind_a_blank_line { "\n\n" } else { "\n" });
+        text.push_str(line);
+        self.first_prompt(&text);
+        self.episode.intent.raw_prompt.len() == text.len()
+    }
+
     /// The user interrupted.
     pub(super) fn interruption(&mut self) {
         let count = &mut self.session.counts.interruptions;

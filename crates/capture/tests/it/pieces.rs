@@ -1,6 +1,6 @@
 //! Reading in pieces, wherever they end.
 
-use memrl_capture::{head_of, resumes};
+use memrl_capture::{head_of, redact_episode, resumes};
 use memrl_types::Episode;
 use proptest::prelude::*;
 
@@ -64,6 +64,57 @@ proptest! {
         cuts.sort_unstable();
         prop_assert_eq!(in_pieces(text.as_bytes(), &cuts), read_more(text.as_bytes(), None));
     }
+}
+
+#[test]
+fn redacting_between_pieces_changes_nothing() {
+    let secret = ["ghp", &"a1B2c3D4e5".repeat(4)[..36]].join("_");
+    let line = |kind: &str, content: String| {
+        format!("{{\"type\":\"{kind}\",\"message\":{{\"content\":{content}}}}}\n")
+    };
+    let call = |id: &str| {
+        let input = format!("{{\"command\":\"deploy --token {secret}\"}}");
+        line(
+            "assistant",
+            format!(
+                "[{{\"type\":\"tool_use\",\"id\":\"{id}\",\"name\":\"Bash\",\"input\":{input}}}]"
+            ),
+        )
+    };
+    let result = |id: &str, text: &str, failed: bool| {
+        line(
+            "user",
+            format!(
+                "[{{\"type\":\"tool_result\",\"tool_use_id\":\"{id}\",\"content\":\"{text}\",\"is_error\":{failed}}}]"
+            ),
+        )
+    };
+    let said = format!("[{{\"type\":\"text\",\"text\":\"The token {secret} is old.\"}}]");
+    let lines = [
+        line("user", format!("\"Deploy with {secret}\"")),
+        call("1"),
+        result(
+            "1",
+            &format!("Exit code 1\\nerror: {secret} is refused"),
+            true,
+        ),
+        line("assistant", said),
+        call("2"),
+        result("2", "done", false),
+    ];
+    let bytes = lines.concat().into_bytes();
+    let mut whole = read_more(&bytes, None).unwrap();
+    assert!(redact_episode(&mut whole) > 0);
+    assert!(whole.context.errors_encountered[0].resolved);
+    let mut episode = None;
+    let mut end = 0;
+    for line in &lines {
+        end += line.len();
+        episode = read_more(&bytes[..end], episode);
+        episode.as_mut().map(redact_episode);
+        assert!(!serde_json::to_string(&episode).unwrap().contains(&secret));
+    }
+    assert_eq!(episode.unwrap(), whole);
 }
 
 #[test]

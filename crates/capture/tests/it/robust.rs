@@ -215,6 +215,19 @@ fn a_gigabyte_is_read_in_little_memory() {
     }
 }
 
+#[test]
+fn a_turn_of_a_million_lines_costs_no_more_than_its_lines() {
+    let text = format!(
+        "Human: go\n{}Human:\n<skill>\n{}",
+        "x\n\n".repeat(500_000),
+        "y\n".repeat(500_000)
+    );
+    let episode = read(text.as_bytes()).unwrap();
+    assert_eq!(episode.intent.raw_prompt.chars().count(), 4_000);
+    assert!(episode.intent.raw_prompt.starts_with("go\nx\n\nx"));
+    assert_eq!(episode.session.unwrap().counts.prompts, 1);
+}
+
 /// The most memory that this process has held, in KiB, where the system tells.
 fn resident_peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
