@@ -411,6 +411,39 @@ fn a_transcript_becomes_one_episode_however_often_it_is_sent() {
 }
 
 #[test]
+fn of_parts_of_a_session_sent_at_once_the_longest_accepted_stays() {
+    let s = Server::start();
+    let parts: Vec<String> = (1..=8)
+        .map(|n| (0..n).map(|i| session(&format!("Step {i}."))).collect())
+        .collect();
+    let accepted = std::sync::Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for part in &parts {
+            scope.spawn(|| {
+                let a = send(&s, "project=shop", part.as_bytes());
+                if a.status == 409 {
+                    // Whoever lost too often is told so, and sends again.
+                    refused(&a, 409, "conflict");
+                } else {
+                    assert!(matches!(a.status, 200 | 201), "{}", a.text());
+                    accepted.lock().unwrap().push(part.len());
+                }
+            });
+        }
+    });
+    let longest = accepted.into_inner().unwrap().into_iter().max();
+    let page = s.get("/v1/episodes").expect(200);
+    assert_eq!(page["items"].as_array().unwrap().len(), 1);
+    let cell = &page["items"][0]["cell"];
+    assert_eq!(
+        cell["payload"]["session"]["offset"].as_u64(),
+        longest.map(|n| n as u64)
+    );
+    let late = send(&s, "project=shop", parts[0].as_bytes()).expect(200);
+    assert_eq!(&late["cell"], cell);
+}
+
+#[test]
 fn a_line_that_was_cut_off_is_read_when_it_is_whole() {
     let s = Server::start();
     let whole = session("The cookie is cleared now.");
