@@ -5,6 +5,7 @@ mod documentation;
 mod experience;
 mod formats;
 mod hooks;
+mod mcp;
 mod processes;
 #[cfg(all(feature = "remote", feature = "bert"))]
 mod pull;
