@@ -23,27 +23,7 @@ pub fn run(global: &Global, args: args::Feedback, out: &mut Out) -> Result<u8> {
         ),
         _ => e.into(),
     })?;
-    let mut verdicts: Vec<Verdict> = Vec::new();
-    for (id, useful) in &args.useful {
-        let cell_id = cell_id(&memory, id)?;
-        verdicts.retain(|v| v.cell_id != cell_id);
-        verdicts.push(Verdict {
-            cell_id,
-            useful: *useful,
-            stale: false,
-        });
-    }
-    for id in &args.outdated {
-        let cell_id = cell_id(&memory, id)?;
-        match verdicts.iter_mut().find(|v| v.cell_id == cell_id) {
-            Some(verdict) => verdict.stale = true,
-            None => verdicts.push(Verdict {
-                cell_id,
-                useful: 0.0,
-                stale: true,
-            }),
-        }
-    }
+    let verdicts = verdicts(&memory, &args)?;
     let cited = args
         .cited
         .iter()
@@ -114,6 +94,32 @@ pub fn run(global: &Global, args: args::Feedback, out: &mut Out) -> Result<u8> {
         ));
     }
     Ok(0)
+}
+
+/// What is said of single memories.
+fn verdicts(memory: &Memory, args: &args::Feedback) -> Result<Vec<Verdict>> {
+    let mut verdicts: Vec<Verdict> = Vec::new();
+    for (id, useful) in &args.useful {
+        let cell_id = cell_id(memory, id)?;
+        verdicts.retain(|v| v.cell_id != cell_id);
+        verdicts.push(Verdict {
+            cell_id,
+            useful: *useful,
+            stale: false,
+        });
+    }
+    for id in &args.outdated {
+        let cell_id = cell_id(memory, id)?;
+        match verdicts.iter_mut().find(|v| v.cell_id == cell_id) {
+            Some(verdict) => verdict.stale = true,
+            None => verdicts.push(Verdict {
+                cell_id,
+                useful: 0.0,
+                stale: true,
+            }),
+        }
+    }
+    Ok(verdicts)
 }
 
 /// A whole id as it is, so that a purged memory can still be judged; anything else is looked up.

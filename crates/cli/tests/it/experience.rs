@@ -189,7 +189,7 @@ fn feedback_turns_the_order_of_a_real_query_around() {
         shop.found(query);
     }
     assert!(shop.value(other) > 0.5 && shop.value(leader) < 0.5);
-    assert_eq!(shop.found(query), [other.clone(), leader.clone()]);
+    assert_eq!(shop.found(query), [other.as_str(), leader.as_str()]);
     assert!(
         shop.ok(&["retrieve", query]).contains("from value"),
         "the reason names the value"
@@ -207,7 +207,7 @@ fn every_word_for_a_verdict_is_understood() {
     ] {
         for word in words {
             let before = shop.value(&id);
-            assert_eq!(shop.found("login redirect loop"), [id.clone()]);
+            assert_eq!(shop.found("login redirect loop"), [id.as_str()]);
             let report = shop.json(&["feedback", word, "--episodes", &id]);
             assert_eq!(report["cells"], json!([id]), "{word}");
             let change = shop.value(&id) - before;
@@ -247,7 +247,7 @@ fn what_was_never_shown_cannot_be_judged_and_spoils_the_whole_verdict() {
     let shop = Shop::new();
     let shown = shop.told(LOGIN, &[]);
     let never = shop.told(UPLOAD, &[]);
-    assert_eq!(shop.found("login redirect loop"), [shown.clone()]);
+    assert_eq!(shop.found("login redirect loop"), [shown.as_str()]);
     let both = format!("{shown},{never}");
     for ids in [&never, &both] {
         let run = shop.run(&["feedback", "helpful", "--episodes", ids, "--json"]);
@@ -682,10 +682,10 @@ fn projects_keep_their_experience_apart_and_lend_it() {
     let query = "login redirect loop";
     assert_eq!(ids(&["retrieve", query]), both);
     assert_eq!(ids(&["retrieve", query, "--all-projects"]), both);
-    assert_eq!(ids(&["retrieve", query, "--only"]), [ours.clone()]);
+    assert_eq!(ids(&["retrieve", query, "--only"]), [ours.as_str()]);
     assert_eq!(
         ids(&["retrieve", query, "--only", "--project", "blog"]),
-        [theirs.clone()]
+        [theirs.as_str()]
     );
     let origins = shop.ok(&["retrieve", query]);
     assert!(origins.contains("project shop") && origins.contains("project blog"));

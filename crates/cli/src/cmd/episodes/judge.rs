@@ -57,8 +57,8 @@ pub fn judge(global: &Global, args: args::Feedback, out: &mut Out) -> Result<u8>
 
 fn print(report: &CellFeedbackReport, out: &mut Out) -> Result<()> {
     for cell in &report.cells {
-        let changed = report.reports.iter().flat_map(|r| &r.values);
-        let change = changed.filter(|(id, ..)| id == cell).next_back();
+        let mut changed = report.reports.iter().flat_map(|r| &r.values);
+        let change = changed.rfind(|(id, ..)| id == cell);
         let change = change.map_or_else(
             || "unchanged".to_owned(),
             |(_, before, after)| format!("{} → {}", text::number(*before), text::number(*after)),

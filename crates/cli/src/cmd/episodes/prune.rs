@@ -49,7 +49,7 @@ pub fn prune(global: &Global, args: &args::Prune, out: &mut Out) -> Result<u8> {
         if !asks {
             table(&report.rows, out)?;
         }
-        said(&report, args, out)?;
+        said(&report, args, out);
     }
     if args.execute {
         out.flush()?;
@@ -82,7 +82,7 @@ pub fn table(rows: &[PruneRow], out: &mut Out) -> Result<()> {
     out.table(&table)
 }
 
-fn said(report: &PruneReport, args: &args::Prune, out: &mut Out) -> Result<()> {
+fn said(report: &PruneReport, args: &args::Prune, out: &mut Out) {
     let looked_at = text::grouped(report.considered as u64);
     if report.rows.is_empty() {
         out.note(&format!(
@@ -90,7 +90,7 @@ fn said(report: &PruneReport, args: &args::Prune, out: &mut Out) -> Result<()> {
             text::number(args.older_than),
             text::number(args.min_utility)
         ));
-        return Ok(());
+        return;
     }
     let what = memories(report.rows.len());
     if !report.executed {
@@ -98,14 +98,13 @@ fn said(report: &PruneReport, args: &args::Prune, out: &mut Out) -> Result<()> {
             "\nWould prune {what} of {looked_at}; nothing was changed. Do it: add {}",
             out.talk.hint("--execute")
         ));
-        return Ok(());
+        return;
     }
     out.note(&format!("\nPruned {what} of {looked_at}."));
     if let (Some(id), Some(until)) = (report.decision_id, report.undo_until) {
         let undo = out.talk.hint(&format!("memrl prune --undo {id}"));
         out.note(&format!("Bring them back until {until}: {undo}"));
     }
-    Ok(())
 }
 
 fn confirmed(n: usize, out: &mut Out) -> Result<bool> {
