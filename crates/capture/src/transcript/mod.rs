@@ -9,6 +9,7 @@
 mod action;
 mod claude;
 mod codex;
+mod counts;
 mod json;
 mod lines;
 mod outputs;

@@ -8,6 +8,7 @@ use memrl_types::{
 };
 
 use super::action::{Action, Kind, relative};
+use super::counts::test_counts;
 use super::{PARSER, ReadOptions, outputs, shell, words};
 use crate::own::{citations, decision_ids, injected_decisions, strip_own, without_citations};
 use crate::signs;
@@ -270,7 +271,7 @@ impl Story {
         let step = self.session.reading.seen.step;
         let programs: Vec<String> = commands.iter().filter_map(shell::Simple::program).collect();
         let tests = commands.iter().find(|c| c.tests());
-        let counts = tests.and_then(|_| outputs::test_counts(output));
+        let counts = tests.and_then(|_| test_counts(output));
         let code = outputs::exit_code(output);
         // These exit with 1 to say `nothing found` or `not the same`.
         let no_match = code == Some(1)
