@@ -8,8 +8,8 @@ use memrl_types::{CellId, CellStatus, CellType, DecisionId, Event, Outcome, Outc
 use crate::rows::{
     Appended, CellFilter, CellPrior, CellRow, CellValue, CellVector, Change, Cursor,
     DecisionFilter, DecisionRow, EventFilter, Evidence, InsertCell, Inserted, Maintained,
-    NewDecision, OutcomeRow, Outline, Page, PurgeReport, Recorded, Reward, Seq, Shown, Stats, UpdateCell,
-    Vector, Version,
+    NewDecision, OutcomeRow, Outline, Page, PurgeReport, Recorded, Reward, Seq, Shown, Stats,
+    UpdateCell, Vector, Version,
 };
 use crate::{Result, StoreError};
 
@@ -61,6 +61,15 @@ pub trait Store: Send + Sync {
         filter: &CellFilter,
         path: &str,
     ) -> Result<Vec<(Option<String>, u64)>>;
+
+    /// As [`Store::count_by_payload`] for several places at once, read in one pass: how many cells
+    /// have each combination of values, as JSON, null where there is nothing. The most frequent
+    /// first. No place, and a filter by text, are refused.
+    fn count_by_payloads(
+        &self,
+        filter: &CellFilter,
+        paths: &[&str],
+    ) -> Result<Vec<(Vec<serde_json::Value>, u64)>>;
 
     /// The values that scopes have under a key (texts as they are, everything else as JSON), each
     /// with the number of its live cells, neither deleted nor superseded, of whatever other

@@ -90,25 +90,19 @@ impl Memory {
             statuses: vec![CellStatus::Active],
             ..CellFilter::default()
         };
-        let counted = |path: &str, missing: &str| -> Result<Vec<(String, u64)>> {
-            Ok(self
-                .store
-                .count_by_payload(&filter, path)?
-                .into_iter()
-                .map(|(name, n)| (name.unwrap_or_else(|| missing.to_owned()), n))
-                .collect())
-        };
-        let by_outcome = counted("outcome.status", "unknown")?;
-        let by_task_type = counted("intent.task_type", "unknown")?;
-        let mut tags: HashMap<String, u64> = HashMap::new();
-        for (list, n) in self.store.count_by_payload(&filter, "intent.domain")? {
-            let list: Vec<String> = list
-                .and_then(|l| serde_json::from_str(&l).ok())
-                .unwrap_or_default();
-            for tag in list {
-                *tags.entry(tag).or_default() += n;
-            }
+        let places = ["outcome.status", "intent.task_type", "intent.domain"];
+        let mut outcomes = Vec::new();
+        let mut task_types = Vec::new();
+        let mut tags = Vec::new();
+        for (values, n) in self.store.count_by_payloads(&filter, &places)? {
+            let name = |i: usize| values[i].as_str().unwrap_or("unknown").to_owned();
+            outcomes.push((name(0), n));
+            task_types.push((name(1), n));
+            let domain = values[2].as_array().into_iter().flatten();
+            tags.extend(domain.filter_map(|t| Some((t.as_str()?.to_owned(), n))));
         }
+        let by_outcome = merged(outcomes);
+        let by_task_type = merged(task_types);
         let episodes: u64 = by_outcome.iter().map(|(_, n)| n).sum();
         let successes = by_outcome
             .iter()

@@ -30,6 +30,10 @@ pub(super) const CHECKS: &[Check] = &[
         payloads_are_counted_by_what_they_say,
     ),
     (
+        "several_places_of_payloads_are_counted_together",
+        several_places_of_payloads_are_counted_together,
+    ),
+    (
         "scopes_are_counted_by_their_values",
         scopes_are_counted_by_their_values,
     ),
@@ -228,6 +232,59 @@ fn payloads_are_counted_by_what_they_say(store: &dyn Store) {
             matches!(refused, Err(StoreError::InvalidInput(_))),
             "{path:?}"
         );
+    }
+}
+
+fn several_places_of_payloads_are_counted_together(store: &dyn Store) {
+    let said = |n: u64, payload: serde_json::Value| {
+        insert(Cell {
+            payload: Some(payload),
+            ..cell(n, &format!("c{n}"))
+        })
+    };
+    let cells = [
+        said(
+            1,
+            json!({"status": "success", "tags": ["a", "b"], "n": true}),
+        ),
+        said(
+            2,
+            json!({"status": "success", "tags": ["a", "b"], "n": true}),
+        ),
+        said(3, json!({"status": "success", "tags": ["b"], "n": 1})),
+        said(4, json!({"status": null, "n": "1"})),
+        insert(cell(5, "no payload")),
+    ];
+    store.insert(&cells).unwrap();
+    let all = CellFilter::default();
+    let counted = store
+        .count_by_payloads(&all, &["status", "tags", "n"])
+        .unwrap();
+    assert_eq!(
+        counted[0],
+        (vec![json!("success"), json!(["a", "b"]), json!(true)], 2)
+    );
+    let rest = [
+        vec![json!("success"), json!(["b"]), json!(1)],
+        vec![json!(null), json!(null), json!("1")],
+        vec![json!(null), json!(null), json!(null)],
+    ];
+    assert_eq!(counted.len(), 4);
+    for values in rest {
+        assert!(counted.contains(&(values.clone(), 1)), "{values:?}");
+    }
+    let one = store.count_by_payloads(&all, &["status"]).unwrap();
+    assert_eq!(one[0], (vec![json!("success")], 3));
+    let worded = CellFilter {
+        text: Some("c".to_owned()),
+        ..CellFilter::default()
+    };
+    for refused in [
+        store.count_by_payloads(&all, &[]),
+        store.count_by_payloads(&all, &["a..b"]),
+        store.count_by_payloads(&worded, &["status"]),
+    ] {
+        assert!(matches!(refused, Err(StoreError::InvalidInput(_))));
     }
 }
 

@@ -65,6 +65,45 @@ pub(super) fn by_payload(
     Ok(sorted(counts))
 }
 
+/// See [`crate::Store::count_by_payloads`].
+pub(super) fn by_payloads(
+    conn: &Connection,
+    filter: &CellFilter,
+    paths: &[&str],
+) -> Result<Vec<(Vec<Value>, u64)>> {
+    if filter.text.is_some() {
+        let message = "counts of several places read no texts, and cannot look for one";
+        return Err(StoreError::InvalidInput(message.to_owned()));
+    }
+    let Some(first) = paths.first() else {
+        return Err(StoreError::InvalidInput("no place to count by".to_owned()));
+    };
+    let mut conditions = list::conditions(filter);
+    // The first place comes once more: with several, SQLite answers with an array.
+    for path in paths.iter().rev().chain([first]) {
+        conditions.bound.insert(0, Bound::Text(json_path(path)?));
+    }
+    let places = vec!["?"; paths.len() + 1].join(", ");
+    let mut statement = conn.prepare_cached(&format!(
+        "SELECT json_extract(c.payload, {places}) FROM cells c {}",
+        conditions.sql()
+    ))?;
+    let mut counts: HashMap<Option<String>, u64> = HashMap::new();
+    let mut rows = statement.query(params_from_iter(conditions.bound))?;
+    while let Some(row) = rows.next()? {
+        *counts.entry(row.get(0)?).or_default() += 1;
+    }
+    let mut all = Vec::with_capacity(counts.len());
+    for (text, n) in sorted(counts) {
+        let values = match text {
+            Some(text) => cells::from_json::<Vec<Value>>(&text)?,
+            None => vec![Value::Null; paths.len() + 1],
+        };
+        all.push((values.into_iter().skip(1).collect(), n));
+    }
+    Ok(all)
+}
+
 /// See [`crate::Store::scope_values`].
 pub(super) fn scope_values(conn: &Connection, key: &str) -> Result<Vec<(String, u64)>> {
     let mut statement = conn.prepare_cached(

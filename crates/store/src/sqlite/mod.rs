@@ -19,8 +19,8 @@ mod log;
 mod log_read;
 mod names;
 mod open;
-mod outline;
 mod outcomes;
+mod outline;
 mod priors;
 mod purge;
 mod rewards;
@@ -40,8 +40,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 use crate::rows::{
     Appended, CellFilter, CellPrior, CellRow, CellValue, CellVector, Change, Cursor,
     DecisionFilter, DecisionRow, EventFilter, Evidence, InsertCell, Inserted, Maintained,
-    NewDecision, OutcomeRow, Outline, Page, PurgeReport, Recorded, Reward, Seq, Shown, Stats, UpdateCell,
-    Vector, Version,
+    NewDecision, OutcomeRow, Outline, Page, PurgeReport, Recorded, Reward, Seq, Shown, Stats,
+    UpdateCell, Vector, Version,
 };
 use crate::{Result, Store, StoreError};
 use names::{Interner, Names};
@@ -270,6 +270,14 @@ impl Store for SqliteStore {
         path: &str,
     ) -> Result<Vec<(Option<String>, u64)>> {
         self.read(|c| count::by_payload(c, filter, path))
+    }
+
+    fn count_by_payloads(
+        &self,
+        filter: &CellFilter,
+        paths: &[&str],
+    ) -> Result<Vec<(Vec<serde_json::Value>, u64)>> {
+        self.read(|c| count::by_payloads(c, filter, paths))
     }
 
     fn outline(&self, filter: &CellFilter) -> Result<Vec<Outline>> {
