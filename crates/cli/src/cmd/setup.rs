@@ -71,11 +71,7 @@ fn program(global: &Global) -> Result<Program> {
 fn place() -> Result<Place> {
     let home = std::env::home_dir().filter(|h| !h.as_os_str().is_empty());
     let home = home.ok_or_else(|| {
-        Failure::hinted(
-            Code::InvalidInput,
-            "there is no home directory",
-            "set HOME, or use --scope project",
-        )
+        Failure::hinted(Code::InvalidInput, "there is no home directory", "set HOME")
     })?;
     let dir = |name| {
         let dir = std::env::var_os(name).map(PathBuf::from);

@@ -76,13 +76,14 @@ impl Event {
         Self::ALL.iter().copied().find(|e| e.name() == name)
     }
 
-    /// Longest time that a hook may take. Somebody waits for the first two, and Claude Code cuts
-    /// a session's end off after about 1.5 s.
-    pub const fn limit(self) -> Duration {
+    /// Longest time that a hook may take. Claude Code cuts a session's end off after about 1.5 s,
+    /// and where nobody waits there is time for a database that is busy.
+    pub fn limit(self, client: Client) -> Duration {
+        let mut hooks = hooks_of(client).iter();
         Duration::from_millis(match self {
-            Self::SessionStart | Self::Prompt => 2000,
-            Self::Tool | Self::Stop => 8000,
             Self::PreCompact | Self::SessionEnd => 1000,
+            _ if hooks.any(|h| h.event == self && h.background) => 8000,
+            _ => 2000,
         })
     }
 }

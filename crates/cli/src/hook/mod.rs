@@ -59,24 +59,31 @@ const UNKNOWN_LIMIT: Duration = Duration::from_secs(1);
 
 /// Runs a hook. Never fails, and never takes longer than its event may.
 pub fn run(global: &Global, args: &Hook) {
-    if switched_off_by_environment() {
-        return;
-    }
     let dir = session::data_dir(global).ok();
     let dir = dir.and_then(|d| std::path::absolute(d).ok());
     let event = Event::named(&args.event);
-    let answering = watch(
-        event.map_or(UNKNOWN_LIMIT, Event::limit),
-        dir.clone(),
-        &args.event,
-    );
+    let named = args.client.as_deref().and_then(Client::named);
+    let named = named.unwrap_or(Client::ClaudeCode);
+    let limit = event.map_or(UNKNOWN_LIMIT, |event| event.limit(named));
+    let answering = watch(limit, dir.clone(), &args.event);
     // A panic is a line in the log, not a page in somebody's session.
     std::panic::set_hook(Box::new(|_| {}));
     let answer = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        // Whoever writes must not find a closed pipe, even where nothing is to be done.
+        let input = Input::read(std::io::stdin().lock());
+        if switched_off_by_environment() {
+            return Ok(act::Done::default());
+        }
         let dir = dir.as_deref().ok_or(Trouble::Said("no data directory"))?;
         let event = event.ok_or(Trouble::Said("no event of this name"))?;
-        let input = Input::read(std::io::stdin().lock())?;
-        act::run(dir, event, client(args, &input), &input)
+        let input = input?;
+        // Cursor also runs the hooks that it finds in Claude Code's settings.
+        let client = if input.is_cursor {
+            Client::Cursor
+        } else {
+            named
+        };
+        act::run(dir, event, client, &input)
     }));
     let done = match answer {
         Ok(Ok(done)) => done,
@@ -114,16 +121,6 @@ pub fn was_meant(raw: &[OsString]) -> bool {
 fn switched_off_by_environment() -> bool {
     let value = std::env::var_os("MEMRL_OFF").unwrap_or_default();
     !(value.is_empty() || value == "0" || value.eq_ignore_ascii_case("false"))
-}
-
-/// The program that speaks: as it was entered into its settings, unless what it says shows that
-/// it runs another program's hooks, as Cursor does with those of Claude Code.
-fn client(args: &Hook, input: &Input) -> Client {
-    if input.is_cursor {
-        return Client::Cursor;
-    }
-    let named = args.client.as_deref().and_then(Client::named);
-    named.unwrap_or(Client::ClaudeCode)
 }
 
 /// Ends the process when the time is up, unless an answer is being written just then.

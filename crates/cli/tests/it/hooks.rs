@@ -481,18 +481,34 @@ fn a_database_that_somebody_holds_keeps_nobody_waiting() {
         .expect("it is locked");
     // Half of what a command would wait.
     let patience = Duration::from_secs(5);
-    for event in ["session-start", "prompt", "pre-compact", "session-end"] {
+    let asked = json!({"prompt": "Which water filter?", "last_assistant_message": "[m:12345678]"});
+    let asked = said(&home, ONE, asked).to_string();
+    for args in [
+        &["session-start"][..],
+        &["prompt"],
+        &["stop", "--client", "codex"],
+        &["pre-compact"],
+        &["session-end"],
+    ] {
         let since = Instant::now();
-        let said = said(
-            &home,
-            ONE,
-            json!({"prompt": "Which water filter does the coffee machine need?"}),
+        let run = home.fed(&[&["hook"], args].concat(), &asked);
+        assert_eq!((run.code, run.out.as_str()), (Some(0), ""), "{args:?}");
+        assert!(
+            since.elapsed() < patience,
+            "{args:?}: {:?}",
+            since.elapsed()
         );
-        let run = hook(&home, event, &said);
-        assert_eq!(run.out, "", "{event}");
-        assert!(since.elapsed() < patience, "{event}: {:?}", since.elapsed());
     }
-    assert_eq!(queued(&home).len(), 1, "the session is noted all the same");
+    assert!(
+        log(&home).contains("prompt: took too long"),
+        "{}",
+        log(&home)
+    );
+    assert_eq!(
+        queued(&home).len(),
+        2,
+        "the session is noted all the same, for both programs"
+    );
     holder.execute_batch("ROLLBACK").expect("it is released");
     drop(holder);
     assert!(
