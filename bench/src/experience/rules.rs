@@ -2,7 +2,7 @@
 //!
 //! Knows similarities, counts and places; no engine.
 
-/// z of a 95 % interval, as MemRL has it.
+/// z of a 95 % interval, as `MemRL` has it.
 const Z: f64 = 1.96;
 
 /// How often an episode was shown and called helpful.
@@ -14,7 +14,7 @@ pub struct Counts {
     pub helpful: u32,
 }
 
-/// MemRL's utility: the lower end of Wilson's interval for helpful/shown, ½ for an episode that was
+/// `MemRL`'s utility: the lower end of Wilson's interval for helpful/shown, ½ for an episode that was
 /// never shown (its `calculate_score`).
 pub fn wilson(counts: Counts) -> f64 {
     if counts.shown == 0 {
@@ -28,7 +28,7 @@ pub fn wilson(counts: Counts) -> f64 {
     (centre - spread) / (1.0 + z2 / n)
 }
 
-/// MemRL's score: `(1 − weight) · similarity + weight · utility`; its own weight is 0.7.
+/// `MemRL`'s score: `(1 − weight) · similarity + weight · utility`; its own weight is 0.7.
 pub fn memrl_score(similarity: f64, counts: Counts, weight: f64) -> f64 {
     (1.0 - weight) * similarity + weight * wilson(counts)
 }

@@ -15,6 +15,10 @@ const COMPONENTS_PER_PROJECT: usize = 5;
 const SYMPTOMS_PER_PROJECT: usize = 4;
 /// 1 January 2026, when each run begins.
 const START: Timestamp = Timestamp(1_767_225_600_000_000);
+/// A session takes a quarter of an hour.
+pub const SESSION_DAYS: f64 = 0.01;
+/// The notes are six hours apart.
+const DAYS_PER_NOTE: f64 = 0.25;
 /// The client that the episodes name.
 pub const CLIENT: &str = "simulated";
 
@@ -152,8 +156,8 @@ impl World {
         START.plus_days(1.0 + self.days_per_task * step as f64)
     }
 
-    /// When a note was written: the day before the first task.
-    pub fn time_of_notes(&self) -> Timestamp {
+    /// When the run begins: the day before the first task, after all notes.
+    pub fn start(&self) -> Timestamp {
         START
     }
 
@@ -173,8 +177,9 @@ impl World {
         let prompt = self.phrase(note.family, note.phrase, note.name);
         let tests = Some(green(number));
         let mut episode = self.episode(note.family, prompt, note.remedy, note.wording, tests);
-        episode.timestamp_start = Some(self.time_of_notes());
-        episode.timestamp_end = episode.timestamp_start;
+        let days = (self.notes.len() - number) as f64 * DAYS_PER_NOTE;
+        episode.timestamp_start = Some(START.plus_days(-days));
+        episode.timestamp_end = Some(START.plus_days(SESSION_DAYS - days));
         episode.session = Some(session(format!("note-{number}"), Vec::new()));
         episode
     }
@@ -202,7 +207,7 @@ impl World {
         let mut episode = self.episode(task.family, self.prompt(task), tried, task.wording, tests);
         let start = self.time(task.step);
         episode.timestamp_start = Some(start);
-        episode.timestamp_end = Some(start.plus_days(0.01));
+        episode.timestamp_end = Some(start.plus_days(SESSION_DAYS));
         episode.session = Some(session(name_of(task.step), cited));
         episode
     }

@@ -9,6 +9,7 @@ mod report;
 
 use std::path::PathBuf;
 
+use memrl::config::ValueConfig;
 use serde::Serialize;
 
 use super::{OnProgress, Result, Stage};
@@ -31,8 +32,8 @@ pub struct ExperienceOptions {
     pub assumptions: Assumptions,
     /// The seeds; each is one observation.
     pub seeds: Vec<u64>,
-    /// What is compared.
-    pub arms: Vec<Arm>,
+    /// Settings of the memory that learns.
+    pub values: ValueConfig,
     /// Also change the assumptions one at a time.
     pub sensitivity: bool,
     /// Seeds on which settings are compared; empty leaves that out. They should not be among
@@ -50,7 +51,7 @@ impl Default for ExperienceOptions {
         Self {
             assumptions: Assumptions::default(),
             seeds: (1..=10).collect(),
-            arms: Arm::all(),
+            values: ValueConfig::default(),
             sensitivity: false,
             tuning_seeds: Vec::new(),
             dir: None,
@@ -128,7 +129,7 @@ pub fn bench_experience(
         "repeated tasks",
         options,
         &options.assumptions,
-        &options.arms,
+        &Arm::all(&options.values),
         &options.seeds,
         progress,
     )?;
@@ -137,7 +138,11 @@ pub fn bench_experience(
         for (name, change) in SENSITIVITY {
             let mut assumptions = options.assumptions.clone();
             change(&mut assumptions);
-            let arms = [Arm::learning(), Arm::Off, Arm::NoMemory];
+            let arms = [
+                Arm::learning(options.values.clone()),
+                Arm::Off,
+                Arm::NoMemory,
+            ];
             let runs = run_all(name, options, &assumptions, &arms, &options.seeds, progress)?;
             sensitivity.push(((*name).to_owned(), runs));
         }

@@ -2,5 +2,6 @@
 
 mod datasets;
 mod demo;
+mod experience;
 mod load;
 mod run;

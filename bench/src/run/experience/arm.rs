@@ -1,6 +1,7 @@
 //! The arms: one memory each, and how it chooses what is shown.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,11 +16,12 @@ use super::super::{Result, RunError};
 use crate::experience::Assumptions;
 use crate::experience::agent::{Advice, Attempt, attempt};
 use crate::experience::rules::{Counts, by_score, memrl_score};
-use crate::experience::world::{Remedy, Task, World, name_of};
+use crate::experience::world::{Remedy, SESSION_DAYS, Task, World, name_of};
 use memrl::EpisodeStatus;
 
-/// How many of the most similar episodes the newest ones are taken from.
-const RECENT_POOL: u64 = 10;
+/// How many of the most similar episodes the newest ones, or those that did not fail, are taken
+/// from.
+const NEAR_POOL: u64 = 10;
 /// The most that a retrieve gives: what the oracle may choose from.
 const WHOLE_POOL: u64 = 50;
 
@@ -34,7 +36,7 @@ pub struct Learner {
     pub temporal: bool,
 }
 
-/// What MemRL's counts are told.
+/// What `MemRL`'s counts are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signals {
     /// Only verdicts, as its code has it: everything shown counts as shown, and as helpful when
@@ -53,7 +55,7 @@ pub enum Arm {
     /// The same memory, told the same, with the policy `similarity`: nothing that is learned
     /// changes what is shown.
     Off,
-    /// MemRL's rule over twice as many episodes as are shown, the most similar ones by our search
+    /// `MemRL`'s rule over twice as many episodes as are shown, the most similar ones by our search
     /// (better than its own); similarity is the cosine of our embedder. Without its cut at 0.5 and
     /// its diversity step.
     Memrl {
@@ -64,7 +66,7 @@ pub enum Arm {
     },
     /// The newest of the ten most similar episodes.
     Recent,
-    /// The most similar episodes, those that say that they failed last.
+    /// The ten most similar episodes, those that say that they failed last.
     FailedLast,
     /// The best of the 50 most similar episodes by somebody who knows what works: the most that
     /// any order of this memory could do.
@@ -74,22 +76,22 @@ pub enum Arm {
 }
 
 impl Arm {
-    /// Learning with the default settings.
-    pub fn learning() -> Self {
+    /// Learning with these settings, and propagation.
+    pub const fn learning(values: ValueConfig) -> Self {
         Self::Learning(Learner {
-            values: ValueConfig::default(),
+            values,
             propagate: true,
             temporal: false,
         })
     }
 
-    /// All arms with their own settings, learning and learning off first.
-    pub fn all() -> Vec<Self> {
+    /// All arms, learning (with these settings) and learning off first.
+    pub fn all(values: &ValueConfig) -> Vec<Self> {
         vec![
-            Self::learning(),
+            Self::learning(values.clone()),
             Self::Off,
             Self::Learning(Learner {
-                values: ValueConfig::default(),
+                values: values.clone(),
                 propagate: false,
                 temporal: false,
             }),
@@ -124,9 +126,19 @@ impl Arm {
                     ("w", values.utility_weight, default.utility_weight),
                     ("rate", values.learning_rate, default.learning_rate),
                     ("decay", values.decay_rate, default.decay_rate),
+                    (
+                        "neighbours",
+                        f64::from(values.neighbours),
+                        f64::from(default.neighbours),
+                    ),
+                    (
+                        "threshold",
+                        values.propagation_threshold,
+                        default.propagation_threshold,
+                    ),
                 ] {
                     if own.total_cmp(&usual).is_ne() {
-                        label += &format!(", {name} {own}");
+                        let _ = write!(label, ", {name} {own}");
                     }
                 }
                 label
@@ -225,7 +237,7 @@ struct Student<'a> {
     projects: Vec<Project>,
     /// What each episode says.
     advice: HashMap<CellId, Advice>,
-    /// MemRL's counts.
+    /// `MemRL`'s counts.
     counts: HashMap<CellId, Counts>,
     embedder: StaticEmbedder,
 }
@@ -239,7 +251,7 @@ impl<'a> Student<'a> {
         seed: u64,
         dir: &Path,
     ) -> Result<Self> {
-        let clock = Arc::new(ManualClock::at(world.time_of_notes()));
+        let clock = Arc::new(ManualClock::at(world.start()));
         let memory = Memory::open_with(Options {
             config: Some(arm.config()),
             clock: clock.clone(),
@@ -273,8 +285,7 @@ impl<'a> Student<'a> {
         let advice: Vec<Advice> = shown.iter().map(|id| self.advice[id]).collect();
         let plausible = &self.world.families[task.family].plausible;
         let done = attempt(&advice, works, plausible, &task.coins, self.a);
-        // A quarter of an hour later.
-        self.clock.advance_days(0.01);
+        self.clock.advance_days(SESSION_DAYS);
         self.tell(decision, &shown, &done)?;
         let cited = done.cited.map(|place| shown[place].short());
         let cited: Vec<String> = cited.into_iter().collect();
@@ -308,8 +319,8 @@ impl<'a> Student<'a> {
         }
         let pool = match self.arm {
             Arm::Memrl { .. } => 2 * k as u64,
-            Arm::Recent => RECENT_POOL,
-            _ => WHOLE_POOL,
+            Arm::Oracle => WHOLE_POOL,
+            _ => NEAR_POOL,
         };
         let hits = self.retrieve(task, pool)?.hits;
         let all = ids(&hits);

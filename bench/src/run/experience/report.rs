@@ -46,36 +46,49 @@ pub const SENSITIVITY: &[(&str, Change)] = &[
     ("the run takes two years", |a| a.days = 730.0),
 ];
 
-/// The settings that are compared on tuning seeds: ours and MemRL's, as many of either.
+/// The settings that are compared on tuning seeds: ours and `MemRL`'s, as many of either.
 pub(super) fn tuning_arms() -> Vec<Arm> {
     let learner = |change: fn(&mut ValueConfig)| {
         let mut values = ValueConfig::default();
         change(&mut values);
-        Arm::Learning(Learner {
-            values,
-            propagate: true,
-            temporal: false,
-        })
+        Arm::learning(values)
     };
-    let mut arms = vec![
-        Arm::Off,
-        Arm::learning(),
-        learner(|v| v.utility_weight = 0.2),
-        learner(|v| v.utility_weight = 0.33),
-        learner(|v| v.utility_weight = 0.7),
-        learner(|v| v.utility_weight = 0.85),
+    let mut arms = vec![Arm::Off, Arm::learning(ValueConfig::default())];
+    for weight in [0.2, 0.33, 0.7, 0.8, 0.9, 0.95] {
+        arms.push(Arm::learning(ValueConfig {
+            utility_weight: weight,
+            ..ValueConfig::default()
+        }));
+    }
+    arms.extend([
         learner(|v| v.learning_rate = 0.05),
         learner(|v| v.learning_rate = 0.2),
-        learner(|v| v.learning_rate = 0.33),
         learner(|v| v.learning_rate = 0.5),
-        Arm::Learning(Learner {
-            values: ValueConfig::default(),
-            propagate: true,
-            temporal: true,
+        learner(|v| {
+            v.learning_rate = 0.2;
+            v.utility_weight = 0.8;
         }),
-    ];
+        learner(|v| v.decay_rate = 0.0),
+        learner(|v| v.decay_rate = 0.03),
+        learner(|v| v.propagation_threshold = 0.8),
+        learner(|v| {
+            v.propagation_threshold = 0.8;
+            v.utility_weight = 0.8;
+        }),
+        learner(|v| v.neighbours = 3),
+    ]);
+    for (weight, propagate, temporal) in [(0.5, true, true), (0.8, false, false)] {
+        arms.push(Arm::Learning(Learner {
+            values: ValueConfig {
+                utility_weight: weight,
+                ..ValueConfig::default()
+            },
+            propagate,
+            temporal,
+        }));
+    }
     for signals in [Signals::Verdicts, Signals::All] {
-        for weight in [0.05, 0.1, 0.2, 0.5, 0.7] {
+        for weight in [0.1, 0.2, 0.35, 0.5, 0.7] {
             arms.push(Arm::Memrl { weight, signals });
         }
     }
@@ -96,7 +109,7 @@ pub(super) fn report(
     }
     tables.push(causes(runs));
     if !sensitivity.is_empty() {
-        tables.push(sensitivities(sensitivity, runs));
+        tables.push(sensitivities(options, sensitivity, runs));
     }
     if !tuning.is_empty() {
         tables.push(differences_of_tuning(tuning, &base));
@@ -241,8 +254,15 @@ fn causes(runs: &[SeedRun]) -> Table {
     }
 }
 
-fn sensitivities(changed: &[(String, Vec<SeedRun>)], runs: &[SeedRun]) -> Table {
-    let (learning, off) = (Arm::learning().label(), Arm::Off.label());
+fn sensitivities(
+    options: &ExperienceOptions,
+    changed: &[(String, Vec<SeedRun>)],
+    runs: &[SeedRun],
+) -> Table {
+    let (learning, off) = (
+        Arm::learning(options.values.clone()).label(),
+        Arm::Off.label(),
+    );
     let none = Arm::NoMemory.label();
     let last = |r: &SeedRun| r.windows[WINDOWS - 1];
     let names = [

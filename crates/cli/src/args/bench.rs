@@ -46,6 +46,8 @@ pub enum BenchCommand {
     Scale(BenchScale),
     /// Many clients of one server and a second process: nothing may be lost
     Load(BenchLoad),
+    /// A simulated agent on repeated tasks: whether its success rises with experience
+    Experience(BenchExperience),
 }
 
 /// `memrl bench recall`.
@@ -117,4 +119,42 @@ pub struct BenchLoad {
     /// Seed of everything random
     #[arg(long, value_name = "N", value_parser = read::whole, default_value = "1")]
     pub seed: u64,
+}
+
+/// `memrl bench experience`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  memrl bench experience\n  memrl bench experience --sensitivity --tuning --json"
+)]
+pub struct BenchExperience {
+    /// Seeds; each is a world of its own and one observation
+    #[arg(long, value_name = "N", value_parser = read::whole, default_value = "10")]
+    pub seeds: u64,
+    /// The first seed
+    #[arg(long, value_name = "N", value_parser = read::whole, default_value = "1")]
+    pub first_seed: u64,
+    /// Tasks per seed
+    #[arg(long, value_name = "N", default_value = "600")]
+    pub tasks: usize,
+    /// Weight of the learned value against similarity, below 1 [default: values.utility_weight's]
+    #[arg(long, value_name = "W", value_parser = weight)]
+    pub weight: Option<f64>,
+    /// Also change the assumptions one at a time; takes many times as long
+    #[arg(long)]
+    pub sensitivity: bool,
+    /// Also compare settings, on the seeds 100 to 104
+    #[arg(long)]
+    pub tuning: bool,
+    /// A directory for the memories while they are needed; one in main memory is faster
+    /// [default: the system's temporary directory]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+}
+
+/// A weight in [0, 1).
+fn weight(text: &str) -> Result<f64, String> {
+    text.parse()
+        .ok()
+        .filter(|w| (0.0..1.0).contains(w))
+        .ok_or_else(|| "expected a number from 0 to below 1".to_owned())
 }

@@ -20,7 +20,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
-pub use bench::{Bench, BenchCommand, BenchLoad, BenchRecall, BenchScale, Demo};
+pub use bench::{Bench, BenchCommand, BenchExperience, BenchLoad, BenchRecall, BenchScale, Demo};
 pub use cells::{Add, Get, Ids, List, New, Purge, Reasoned, Supersede, Update};
 pub use episodes::{
     Capture, HitFormat, Index, Propagate, Prune, Retrieve, Review, ReviewWhat, Show, Stats, Status,

@@ -7,9 +7,11 @@ use memrl::Code;
 use memrl_bench::Report;
 use memrl_bench::http_mixed::Mixed;
 use memrl_bench::report::Shown;
-use memrl_bench::run::{self, LoadOptions, RecallOptions, RunError, ScaleOptions};
+use memrl_bench::run::{
+    self, ExperienceOptions, ExperienceReport, LoadOptions, RecallOptions, RunError, ScaleOptions,
+};
 
-use crate::args::{BenchCommand, BenchLoad, BenchRecall, BenchScale, Global};
+use crate::args::{BenchCommand, BenchExperience, BenchLoad, BenchRecall, BenchScale, Global};
 use crate::fail::{Failure, Result};
 use crate::out::Out;
 
@@ -22,6 +24,14 @@ pub fn run(_: &Global, command: BenchCommand, out: &mut Out) -> Result<u8> {
         BenchCommand::Recall(args) => (recall(args, out)?, true),
         BenchCommand::Scale(args) => (scale(args, out)?, true),
         BenchCommand::Load(args) => load(args, out)?,
+        BenchCommand::Experience(args) => {
+            let all = experience(args, out)?;
+            if out.is_json() {
+                out.json(&all)?;
+                return Ok(0);
+            }
+            (all.report, true)
+        }
     };
     if out.is_json() {
         out.json(&report)?;
@@ -54,6 +64,24 @@ fn scale(args: BenchScale, out: &mut Out) -> Result<Report> {
         options.sizes = args.cells;
     }
     with_progress(out, |tell| run::bench_scale(&options, tell))
+}
+
+fn experience(args: BenchExperience, out: &mut Out) -> Result<ExperienceReport> {
+    let mut options = ExperienceOptions {
+        seeds: (args.first_seed..args.first_seed.saturating_add(args.seeds)).collect(),
+        sensitivity: args.sensitivity,
+        dir: args.dir,
+        command: command_line(),
+        ..ExperienceOptions::default()
+    };
+    options.assumptions.tasks = args.tasks;
+    if let Some(weight) = args.weight {
+        options.values.utility_weight = weight;
+    }
+    if args.tuning {
+        options.tuning_seeds = run::experience::TUNING_SEEDS.collect();
+    }
+    with_progress(out, |tell| run::bench_experience(&options, tell))
 }
 
 fn load(args: BenchLoad, out: &mut Out) -> Result<(Report, bool)> {
