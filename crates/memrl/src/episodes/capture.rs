@@ -10,7 +10,7 @@ use memrl_recall::index::{Attrs, Params, Query, Verdict};
 use memrl_store::{CellFilter, CellRow, DecisionFilter, Order, UpdateCell};
 use serde_json::Value;
 
-use super::signals::session_outcome;
+use super::signals::{BY_CAPTURE, session_outcome};
 use crate::live::scope_pairs;
 use crate::{
     CaptureAction, CaptureRequest, Captured, Cell, CellId, CellStatus, CellType, Code, DecisionId,
@@ -287,9 +287,22 @@ impl Memory {
                 ..DecisionFilter::default()
             };
             let page = self.store.decisions(&filter, None, MAX_CREDITED)?;
-            all.extend(page.rows.iter().map(|r| r.decision.decision_id));
+            for row in page.rows {
+                let id = row.decision.decision_id;
+                // One session can be many tasks that are told one after the other: what an
+                // earlier one used has its outcome already.
+                if session.is_some() || !self.is_told(id)? {
+                    all.insert(id);
+                }
+            }
         }
         Ok(all)
+    }
+
+    /// Whether a captured episode has reported to this decision before.
+    fn is_told(&self, id: DecisionId) -> Result<bool> {
+        let reports = self.store.outcomes_of(id)?;
+        Ok(reports.iter().any(|r| r.outcome.source == BY_CAPTURE))
     }
 
     /// Reports what is known about a session to one of its decisions; whether it was there.

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::{CellId, Episode, Outcome};
 
+/// The source of what captured episodes report.
+pub(crate) const BY_CAPTURE: &str = "capture";
+
 /// What a captured session says about each of its decisions. It is about the whole session, so
 /// it says so (`whole`), and it is sent again whenever the session went on, so it replaces what
 /// it said before (`revise`); it never claims `success`, which is for people and tests that are
@@ -33,7 +36,7 @@ pub(crate) fn session_outcome(
         implied_success: implied,
         cited,
         metrics,
-        source: "capture".into(),
+        source: BY_CAPTURE.into(),
         revise: true,
         whole: true,
         ..Outcome::default()

@@ -622,3 +622,38 @@ fn a_trace_reaches_the_decisions_before() {
     assert!((far.evidence - 0.63).abs() < 1e-9, "{far:?}");
     assert!(near.mean > far.mean && far.mean > 0.5);
 }
+
+#[test]
+fn tasks_told_one_after_the_other_have_outcomes_of_their_own() {
+    let bed = bed();
+    rivals(&bed);
+    let show = || {
+        let request = RetrieveRequest {
+            trajectory: Some("editor".into()),
+            ..ask(LOGIN)
+        };
+        bed.memory.retrieve(&request).unwrap().recall.decision_id
+    };
+    let tell = |summary: &str, status| {
+        let request = CaptureRequest {
+            trajectory: Some("editor".into()),
+            ..told(summary, status)
+        };
+        bed.memory.capture(request).unwrap().credited
+    };
+    let first = show();
+    assert_eq!(
+        tell("cleared the login cookie", EpisodeStatus::Success),
+        [first]
+    );
+    let second = show();
+    assert_eq!(
+        tell("moved the cookie to another domain", EpisodeStatus::Failure),
+        [second]
+    );
+    let implied = |id: memrl::DecisionId| {
+        let why = bed.memory.why(&id.to_string()).unwrap();
+        why.outcome.unwrap().outcome.implied_success.unwrap()
+    };
+    assert!(implied(first) > 0.5 && implied(second) < 0.5);
+}

@@ -4,5 +4,6 @@ mod client;
 mod clients;
 mod input;
 mod lifecycle;
+mod many;
 mod revisions;
 mod tools;
