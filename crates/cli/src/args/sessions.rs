@@ -89,6 +89,10 @@ pub struct Sweep {
 
 /// `memrl off` and `memrl on`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  memrl off\n  memrl off --session 3f0c6a52-8f1e-4c0b-9d55-0a1b2c3d4e5f\n  \
+        memrl on --project ~/src/shop\n\nOff means: hooks say nothing and note nothing. What is remembered stays."
+)]
 pub struct Switch {
     /// The project: a directory, or a name [default: that of this directory]
     #[arg(long, value_name = "DIR", conflicts_with = "session")]

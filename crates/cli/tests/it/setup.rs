@@ -132,6 +132,14 @@ fn the_plugin_has_the_hooks_that_setup_writes_and_the_binary_knows() {
         assert!(skill.contains(&format!("`memrl_{tool}`")), "{tool}");
     }
 
+    let page = std::fs::read_to_string(root.join("docs/integration.md")).expect("a page");
+    for event in plugin["hooks"].as_object().expect("hooks").keys() {
+        assert!(
+            page.contains(&format!("| `{event}`")),
+            "docs/integration.md lacks {event}"
+        );
+    }
+
     // Every command of a hook is one that the binary knows and answers within its time-out.
     let help = home.ok(&["hook", "--help"]);
     let known = help
@@ -305,6 +313,31 @@ fn undo_takes_out_ours_and_leaves_what_was_changed_since() {
             ] {
                 assert_eq!(text.contains(kept), json.contains(kept), "{n}: {text}");
             }
+        }
+    }
+}
+
+#[test]
+fn undo_takes_out_our_table_and_leaves_what_was_added_since() {
+    const SINCE: &str = "\n[since]\nx = 1 # a comment of mine\n";
+    for text in TOML_FILES {
+        let home = Home::new();
+        let [server, _] = settings_of("codex");
+        write(&home, server, text);
+        ok(&home, &["codex", "--yes", "--no-hooks"]);
+        write(&home, server, &(read(&home, server) + SINCE));
+        ok(&home, &["codex", "--undo", "--yes", "--no-hooks"]);
+        let left = read(&home, server);
+        let value = |text: &str| -> toml::Table {
+            text.trim_start_matches('\u{feff}').parse().expect("TOML")
+        };
+        assert_eq!(value(&left), value(&format!("{text}{SINCE}")), "{left}");
+        for comment in ["# a comment of mine", "# why", "# servers", "# the end"] {
+            assert_eq!(
+                left.contains(comment),
+                text.contains(comment) || SINCE.contains(comment),
+                "{left}"
+            );
         }
     }
 }
