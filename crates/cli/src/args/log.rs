@@ -72,7 +72,7 @@ pub struct Recall {
         is stored and named, and counts only with --revise."
 )]
 pub struct Feedback {
-    /// The decision (its id, or last); or, on --episodes, helpful, not-helpful or mixed
+    /// A decision (its id, or last); with --episodes a verdict: helpful, not-helpful or mixed
     #[arg(value_name = "DECISION|VERDICT")]
     pub about: String,
     /// The memories that the verdict is about: ids, or last for all that were shown last

@@ -466,12 +466,21 @@ fn a_session_is_captured_once_and_kept_up_with() {
     let file = file.to_str().expect("UTF-8").to_owned();
     let first = shop.json(&["capture", "--session", &file]);
     assert_eq!(first["action"], "created", "{first}");
-    let again = shop.json(&["capture", "--session", &file]);
-    assert_eq!(again["action"], "unchanged");
+    let again = shop.json(&["capture", "--session", &file, "--extract-intent", "--diff"]);
+    assert_eq!(
+        again["action"], "unchanged",
+        "nothing is asked about what is known"
+    );
     assert_eq!(again["cell"]["cell_id"], first["cell"]["cell_id"]);
     // The line that was being written is finished.
     std::fs::write(&file, [start, end].concat()).expect("a file is written");
-    let last = shop.json(&["capture", "--session", &file]);
+    let run = shop.run(&["capture", "--session", &file, "--extract-intent", "--json"]);
+    let last = run.json();
+    assert!(
+        run.err.contains("not read by a model"),
+        "without a model it is captured all the same: {}",
+        run.whole()
+    );
     assert_eq!(last["cell"]["cell_id"], first["cell"]["cell_id"]);
     let episode = &last["cell"]["payload"];
     assert_eq!(episode["context"]["files_modified"], json!(["src/auth.rs"]));
