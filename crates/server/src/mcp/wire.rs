@@ -60,7 +60,9 @@ impl Id {
     fn read(raw: &RawValue) -> Option<Self> {
         let text = raw.get();
         let first = text.bytes().next()?;
-        (first == b'"' || first == b'-' || first.is_ascii_digit()).then(|| Self(text.to_owned()))
+        // A lone surrogate must not be echoed: whoever reads the answer might not read it.
+        let string = first == b'"' && serde_json::from_str::<String>(text).is_ok();
+        (string || first == b'-' || first.is_ascii_digit()).then(|| Self(text.to_owned()))
     }
 
     /// The id that a value stands for, e.g. in `notifications/cancelled`.
@@ -225,7 +227,63 @@ pub(crate) fn answer(id: Option<&Id>, outcome: Result<Value, RpcError>) -> Strin
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Messages with a piece of anything in their place.
+    fn almost_messages() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            any::<f64>().prop_map(|x| x.to_string()),
+            any::<String>().prop_map(|s| Value::from(s).to_string()),
+            ".{0,20}",
+            Just("null".to_owned()),
+            Just("[[{}]]".to_owned()),
+            Just("\"\\ud800\"".to_owned()),
+            Just("\"2.0\"".to_owned()),
+        ];
+        let field = prop_oneof![
+            Just("jsonrpc"),
+            Just("id"),
+            Just("method"),
+            Just("params"),
+            Just("result"),
+            Just("x"),
+        ];
+        proptest::collection::vec((field, piece), 0..6).prop_map(|fields| {
+            let fields: Vec<String> = fields.iter().map(|(n, v)| format!("\"{n}\":{v}")).collect();
+            format!("{{{}}}", fields.join(","))
+        })
+    }
+
+    fn check(message: &Message) {
+        let line = match message {
+            Message::Request(r) => answer(Some(&r.id), Ok(json!({}))),
+            Message::Broken(id, error) => answer(id.as_ref(), Err(error.clone())),
+            Message::Notification { .. } | Message::Response => return,
+        };
+        assert!(!line.contains('\n'));
+        let value: Value = serde_json::from_str(&line).expect("an answer is JSON");
+        assert_eq!(value["jsonrpc"], "2.0");
+        assert!(value.get("id").is_some());
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_read_is_answered_with_one_line_or_not_at_all(
+            bytes in proptest::collection::vec(any::<u8>(), 0..64), text in almost_messages(),
+        ) {
+            for input in [bytes.as_slice(), text.as_bytes(), format!("[{text}]").as_bytes()] {
+                match read(input) {
+                    Incoming::One(message) => check(&message),
+                    Incoming::Batch(messages) => {
+                        prop_assert!(!messages.is_empty());
+                        messages.iter().for_each(check);
+                    }
+                }
+            }
+        }
+    }
 
     fn one(text: &str) -> Message {
         match read(text.as_bytes()) {
@@ -271,6 +329,10 @@ mod tests {
         assert_eq!(broken("[]"), (None, INVALID_REQUEST));
         assert_eq!(
             broken(r#"{"id":[],"method":"ping"}"#),
+            (None, INVALID_REQUEST)
+        );
+        assert_eq!(
+            broken(r#"{"id":"\ud800","method":"ping"}"#),
             (None, INVALID_REQUEST)
         );
         assert_eq!(

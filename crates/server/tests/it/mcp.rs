@@ -33,7 +33,7 @@ fn episode(summary: &str, project: &str) -> Value {
 }
 
 /// A request that speaks for itself, and the headers that repeat what it says.
-fn stateless<'a>(method: &'a str, mut params: Value) -> (Vec<(&'a str, &'a str)>, Value) {
+fn stateless(method: &str, mut params: Value) -> (Vec<(&str, &str)>, Value) {
     params["_meta"] = json!({
         "io.modelcontextprotocol/protocolVersion": STATELESS,
         "io.modelcontextprotocol/clientCapabilities": {},
