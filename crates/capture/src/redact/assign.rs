@@ -171,7 +171,8 @@ fn joint(text: &str, name: &Range<usize>, flag: bool) -> Option<(Joint, usize)> 
     if blanks == 0 || was_quoted {
         return None;
     }
-    if flag {
+    // `ENV NAME value` of a container's recipe.
+    if flag || text[..name.start].ends_with("ENV ") {
         return Some((Joint::Blank, at(sign)));
     }
     let said = ["is ", "is: ", "was ", "to "]

@@ -150,7 +150,7 @@ pub(super) fn strength(name: &str, flag: bool) -> Option<Strength> {
             if NO_TOKENS.contains(&before) {
                 return None;
             }
-            let sure = TOKENS.contains(&before) || (loud && !before.is_empty()) || flag;
+            let sure = TOKENS.contains(&before) || loud || flag;
             return Some(if sure { Strong } else { Medium });
         }
         "key" => {

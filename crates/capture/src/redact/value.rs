@@ -232,7 +232,8 @@ pub(super) fn is_name(value: &str) -> bool {
 pub(super) fn is_random(value: &str) -> bool {
     let bytes = value.as_bytes();
     let plain = |b: &u8| {
-        b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'-' | b'_' | b'.' | b'~')
+        b.is_ascii_alphanumeric()
+            || matches!(b, b'+' | b'/' | b'=' | b'-' | b'_' | b'.' | b'~' | b'%')
     };
     if bytes.len() < 16 || !bytes.iter().all(plain) || is_name(value) {
         return false;
