@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::support::Home;
 
 /// No answer takes this long; a test that waits longer has failed.
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_mins(2);
 
 pub struct Client {
     pub child: Child,

@@ -20,7 +20,11 @@ const TOOLS: [&str; 7] = [
 ];
 
 /// `memrl serve` with a token; where it is.
-struct Served(Client, String);
+struct Served {
+    /// Killed when this goes.
+    _server: Client,
+    url: String,
+}
 
 impl Served {
     fn start(home: &Home) -> Self {
@@ -29,7 +33,10 @@ impl Served {
         });
         let url = server.line();
         assert!(url.starts_with("http://127.0.0.1:"), "{url}");
-        Self(server, format!("{url}/mcp"))
+        Self {
+            _server: server,
+            url: format!("{url}/mcp"),
+        }
     }
 }
 
@@ -74,7 +81,7 @@ fn the_official_python_client_uses_everything() {
     ] {
         for seen in [
             run(&[mode, "stdio", MEMRL, "mcp"]),
-            run(&[mode, "http", &served.1, TOKEN]),
+            run(&[mode, "http", &served.url, TOKEN]),
         ] {
             content(&seen);
             assert_eq!(seen["revision"], revision);
@@ -100,7 +107,7 @@ fn the_official_typescript_client_uses_everything() {
     let served = Served::start(&home);
     for seen in [
         run(&["stdio", MEMRL, "mcp"]),
-        run(&["http", &served.1, TOKEN]),
+        run(&["http", &served.url, TOKEN]),
     ] {
         content(&seen);
         assert_eq!(seen["missing"], -32002);

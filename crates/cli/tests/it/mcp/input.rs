@@ -68,18 +68,20 @@ fn notifications_are_never_answered() {
     assert!(said.is_empty(), "{said:?}");
 }
 
-#[test]
-fn an_unusable_argument_is_named_and_nothing_is_done() {
+/// Calls that are refused, each with what is said about it; nothing is done.
+fn refused(rows: &[(&str, Value, &str)]) {
     let home = Home::new();
     let mut client = Client::initialized(&home, "2025-11-25");
-    let capture = |change: Value| {
-        let mut all = json!({"summary": "s", "task_type": "docs", "outcome": "success"});
-        for (name, value) in change.as_object().expect("an object") {
-            all[name] = value.clone();
-        }
-        all
-    };
-    for (tool, arguments, named) in [
+    for (tool, arguments, named) in rows {
+        let said = client.refused(tool, arguments);
+        assert!(said.contains(named), "{tool} {arguments}: {said}");
+    }
+    assert_eq!(client.done("memrl_stats", &json!({}))["episodes"], 0);
+}
+
+#[test]
+fn an_unusable_argument_of_a_retrieve_is_named() {
+    refused(&[
         (
             "memrl_retrieve",
             json!({"query": "x", "limit": 0}),
@@ -128,6 +130,19 @@ fn an_unusable_argument_is_named_and_nothing_is_done() {
         ),
         ("memrl_retrieve", json!({"id": ""}), "id: "),
         ("memrl_retrieve", json!({"id": "[m:]"}), "id: "),
+    ]);
+}
+
+#[test]
+fn an_unusable_argument_is_named_and_nothing_is_done() {
+    let capture = |change: Value| {
+        let mut all = json!({"summary": "s", "task_type": "docs", "outcome": "success"});
+        for (name, value) in change.as_object().expect("an object") {
+            all[name] = value.clone();
+        }
+        all
+    };
+    refused(&[
         (
             "memrl_capture",
             json!({"summary": "s"}),
@@ -194,11 +209,7 @@ fn an_unusable_argument_is_named_and_nothing_is_done() {
             json!({"verbose": true}),
             "verbose: is not an argument",
         ),
-    ] {
-        let said = client.refused(tool, &arguments);
-        assert!(said.contains(named), "{tool} {arguments}: {said}");
-    }
-    assert_eq!(client.done("memrl_stats", &json!({}))["episodes"], 0);
+    ]);
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! Starting, ending, and being left alone in the middle.
 
-use std::io::{Read, Write};
 use std::process::Command;
-use std::time::Duration;
 
 use serde_json::json;
 
@@ -109,6 +107,7 @@ fn a_broken_setting_is_told_to_who_calls_and_mended_without_a_restart() {
 #[cfg(feature = "remote")]
 #[test]
 fn ping_is_answered_while_a_tool_is_at_work_and_what_is_cancelled_stays_unanswered() {
+    use std::io::{Read, Write};
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let (taken, is_taken) = std::sync::mpsc::channel();
@@ -141,7 +140,7 @@ fn ping_is_answered_while_a_tool_is_at_work_and_what_is_cancelled_stays_unanswer
         &json!({"name": "memrl_capture", "arguments": episode("Never stored")}),
     );
     is_taken
-        .recv_timeout(Duration::from_secs(60))
+        .recv_timeout(std::time::Duration::from_mins(1))
         .expect("the embedder is asked");
     client.send(json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": unwanted}}).to_string());
     assert_eq!(client.ask("ping", &json!({}))["result"], json!({}));
