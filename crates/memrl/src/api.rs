@@ -153,8 +153,8 @@ pub struct RecallRequest {
     /// After `scope` and `widen`, look at cells that belong to no scope at all.
     #[serde(default)]
     pub global: bool,
-    /// Leave out candidates that have nothing in common with the query: no rare word and no
-    /// meaning. Critical constraints stay.
+    /// Leave out candidates that have nothing to do with the query, neither words nor meaning.
+    /// Critical constraints stay.
     #[serde(default)]
     pub relevant_only: bool,
     /// Only these types; empty means all.

@@ -78,6 +78,7 @@ pub fn run(dir: &Path, event: Event, client: Client, input: &Input) -> Outcome<D
             session: input.session.clone(),
             prompt,
             max_bytes: MAX_BLOCK,
+            afresh: input.afresh,
         });
         match context {
             Ok(context) if context.block.is_empty() => {}

@@ -27,6 +27,8 @@ pub struct Input {
     pub answer: Option<String>,
     /// The failed tool.
     pub failure: Option<Failed>,
+    /// The session lost what it was told: its context was compacted or cleared.
+    pub afresh: bool,
     /// Whether it is Cursor that speaks, whose hooks run under other programs' names, too.
     pub is_cursor: bool,
 }
@@ -102,6 +104,7 @@ impl Input {
                 call: text("tool_use_id").unwrap_or_default(),
                 interrupted: flag("is_interrupt") || flag("interrupted"),
             }),
+            afresh: matches!(text("source").as_deref(), Some("compact" | "clear")),
             is_cursor: fields.contains_key("cursor_version"),
         })
     }

@@ -107,7 +107,8 @@ pub struct RetrieveRequest {
     pub query: String,
     /// The project one works in.
     pub project: Option<Project>,
-    /// Nothing but that project; otherwise other projects come after it.
+    /// Nothing but that project; otherwise other projects are looked into as well, and what this
+    /// one has comes first where both are equally good.
     pub only_project: bool,
     /// Most episodes to show, 1 to 50; larger numbers are capped, 0 is refused.
     pub limit: u64,
@@ -380,6 +381,9 @@ pub struct SessionRequest {
     pub prompt: Option<String>,
     /// Largest block, in bytes.
     pub max_bytes: usize,
+    /// What the session was told before is no longer in its context (it was compacted or cleared),
+    /// and may be told again.
+    pub afresh: bool,
 }
 
 /// What is put into the context of a session.

@@ -36,7 +36,7 @@ impl Memory {
             recall.widen.push(crate::Scope::default());
         }
         recall.trajectory = Some(request.session.clone());
-        recall.skip_shown = true;
+        recall.skip_shown = !request.afresh;
         recall.policy = Some(self.config.sessions.policy.clone());
         recall.relevant_only = request.prompt.is_some();
         recall.budget_tokens = Some(if request.prompt.is_some() {

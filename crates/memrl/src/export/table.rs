@@ -222,7 +222,7 @@ pub const REWARDS: Table = Table {
         (
             "component",
             Text,
-            "reward:SPEC, or the raw signal: success, unsafe_action, stale_memory_error, tokens_used, latency_ms, verdict, stale, cited, user_correction, metric:NAME"
+            "reward:SPEC, or the raw signal: success, implied_success (guessed from the signs of a captured session; counts only while nobody has said `success`), unsafe_action, stale_memory_error, tokens_used, latency_ms, verdict, stale, cited, user_correction, metric:NAME"
         ),
         ("value", Num, "its value"),
         (

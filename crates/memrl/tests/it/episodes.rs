@@ -528,6 +528,7 @@ fn tell(bed: &Bed, prompt: Option<&str>) -> memrl::SessionContext {
         session: "session-1".into(),
         prompt: prompt.map(str::to_owned),
         max_bytes: 8000,
+        afresh: false,
     };
     bed.memory.session_context(&request).unwrap()
 }
@@ -555,6 +556,15 @@ fn a_session_is_told_what_is_new_to_it_and_no_more_than_fits() {
     let lines = |block: &str| -> Vec<String> { memrl::citations(block) };
     let seen = lines(&first.block);
     assert!(lines(&second.block).iter().all(|id| !seen.contains(id)));
+    let compacted = SessionRequest {
+        project: shop(),
+        session: "session-1".into(),
+        prompt: Some(LOGIN.to_owned()),
+        max_bytes: 8000,
+        afresh: true,
+    };
+    let third = bed.memory.session_context(&compacted).unwrap();
+    assert_eq!(lines(&third.block), seen, "its context was compacted");
     assert!(
         tell(&bed, Some("what is the capital of Portugal?"))
             .block

@@ -33,6 +33,9 @@ pub(super) struct Bm25 {
     terms: Vec<QueryTerm>,
     /// Norm of a document of length 0, and what each of its terms adds.
     norm: (f32, f32),
+    /// The score that no document can reach: every term of the query, also those that no document
+    /// has, without end.
+    ideal: f32,
 }
 
 impl Bm25 {
@@ -44,12 +47,14 @@ impl Bm25 {
     ) -> Self {
         let docs = docs.max(1) as f64;
         let mut found: Vec<(usize, QueryTerm, usize)> = Vec::new();
+        let mut ideal = 0.0;
         for (term, count) in query_terms(text, hash) {
             let df: usize = views.iter().map(|v| v.live_count(v.postings(term))).sum();
+            let rest = (docs - df as f64).max(0.0);
+            let idf = (1.0 + (rest + 0.5) / (df as f64 + 0.5)).ln();
+            let weight = (idf * f64::from(count)) as f32;
+            ideal += weight;
             if df > 0 {
-                let rest = (docs - df as f64).max(0.0);
-                let idf = (1.0 + (rest + 0.5) / (df as f64 + 0.5)).ln();
-                let weight = (idf * f64::from(count)) as f32;
                 found.push((found.len(), QueryTerm { hash: term, weight }, df));
             }
         }
@@ -62,6 +67,16 @@ impl Bm25 {
         Self {
             terms: found.into_iter().map(|(_, term, _)| term).collect(),
             norm: (K1 * (1.0 - B), K1 * B / average),
+            ideal,
+        }
+    }
+
+    /// How much of what the query asks for a document with this score has, in [0, 1).
+    pub fn coverage(&self, score: f32) -> f32 {
+        if self.ideal > 0.0 {
+            (score / self.ideal).clamp(0.0, 1.0)
+        } else {
+            0.0
         }
     }
 

@@ -58,6 +58,9 @@ pub struct Hit {
     pub mask: Option<u8>,
     /// BM25 of the text, ≥ 0.
     pub bm25: f32,
+    /// `bm25` as a share of what a document could reach that had every word of the query, also
+    /// those that no document has, in [0, 1): comparable between queries.
+    pub coverage: f32,
     /// Cosine with the query, in [−1, 1]; 0 without a vector.
     pub dense: f32,
     /// Σ w·bm25 / √Σ w² over the document (w = 1) and its neighbours: a document without neighbours

@@ -29,6 +29,8 @@ pub(super) struct Search<'a, 'q> {
     pub vector: Option<QueryVec>,
     /// BM25 by view and slot; empty without terms.
     bm25: Vec<Vec<f32>>,
+    /// The words of the query; `None` without any.
+    terms: Option<Bm25>,
 }
 
 /// A candidate: an address and what the rules say, never [`Verdict::Exclude`].
@@ -99,6 +101,7 @@ pub(super) fn search(
         query,
         vector,
         bm25: Vec::new(),
+        terms: None,
     };
     if !has_vector && !lexical::has_words(query.text) {
         return Ok(search.newest());
@@ -106,6 +109,7 @@ pub(super) fn search(
     let bm25 = Bm25::new(query.text, views, statistics, hash);
     let sets = views.iter().zip(&search.levels);
     search.bm25 = sets.map(|(v, l)| bm25.scores(v, &l.union)).collect();
+    search.terms = Some(bm25);
     let candidates = search.candidates();
     Ok(search.hits(&candidates))
 }
@@ -255,6 +259,7 @@ impl Search<'_, '_> {
             *left -= 1;
             if let Some(mut hit) = self.hit(candidates[i]) {
                 hit.bm25 = scores[i].bm25;
+                hit.coverage = self.terms.as_ref().map_or(0.0, |t| t.coverage(hit.bm25));
                 hit.dense = scores[i].dense.unwrap_or(0.0);
                 hit.bm25_window = scores[i].bm25_window;
                 hit.dense_window = scores[i].dense_window;
@@ -312,6 +317,7 @@ impl Search<'_, '_> {
             level: self.levels[v].level(c.at.1),
             mask: c.mask,
             bm25: 0.0,
+            coverage: 0.0,
             dense: 0.0,
             bm25_window: 0.0,
             dense_window: 0.0,

@@ -101,6 +101,10 @@ impl Call<'_> {
             (None, Home::Directory) => None,
             (None, Home::Everywhere) => return Ok(None),
         };
+        // A name that comes over the network is no directory of this machine.
+        if let (Some(name), Home::Everywhere) = (named, &self.place.home) {
+            return Ok(Some(self.memory.project_named(name)?));
+        }
         Ok(Some(self.memory.project(named, &self.place.cwd)?))
     }
 
