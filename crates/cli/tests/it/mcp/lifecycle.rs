@@ -79,6 +79,27 @@ fn a_client_that_closes_in_the_middle_loses_nothing_that_was_acknowledged() {
 }
 
 #[test]
+fn a_server_whose_answers_nobody_reads_ends_by_itself() {
+    use std::io::Write;
+    let home = Home::new();
+    let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#.to_owned();
+    for asked in [ping, line(1, "memrl_capture", &episode("Not acknowledged"))] {
+        let mut command = home.command(&["mcp"]);
+        let mut child = command
+            .stdin(std::process::Stdio::piped())
+            .spawn()
+            .expect("memrl runs");
+        drop(child.stdout.take());
+        let mut input = child.stdin.take().expect("a standard input");
+        writeln!(input, "{asked}").expect("the server reads");
+        // Its input stays open meanwhile.
+        let status = child.wait().expect("it ends");
+        assert!(status.success(), "{status}");
+        drop(input);
+    }
+}
+
+#[test]
 fn an_acknowledged_capture_survives_kill_9() {
     let home = Home::new();
     let mut client = Client::initialized(&home, "2025-11-25");
