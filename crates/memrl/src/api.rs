@@ -121,6 +121,10 @@ pub enum BudgetCounts {
 }
 
 /// What to recall.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one independent option of a request"
+)]
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecallRequest {

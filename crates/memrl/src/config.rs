@@ -118,7 +118,7 @@ impl Default for RewardConfig {
     }
 }
 
-/// Settings of learned values (`docs/learning.md`); names are MemRL's where it has one.
+/// Settings of learned values (`docs/learning.md`); names are those of `MemRL` where it has one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ValueConfig {
@@ -184,6 +184,10 @@ impl ValueConfig {
 }
 
 /// Settings for coding agents: what hooks, the MCP server and `memrl retrieve` do.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is one independent switch"
+)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SessionConfig {

@@ -176,7 +176,8 @@ impl Memory {
             }
         }
         let key = first.outcome_id;
-        self.put_evidence(pieces.into_iter().map(|(cell, p)| (key, cell, p)).collect())
+        let pieces: Vec<_> = pieces.into_iter().map(|(cell, p)| (key, cell, p)).collect();
+        self.put_evidence(&pieces)
     }
 
     /// The slates of the decisions before this one, as far as a trace reaches.
@@ -223,7 +224,7 @@ impl Memory {
     /// Adds evidence; answers the cells whose value this changed: id, before, after.
     pub(crate) fn put_evidence(
         &self,
-        pieces: Vec<(OutcomeId, CellId, memrl_learn::value::Evidence)>,
+        pieces: &[(OutcomeId, CellId, memrl_learn::value::Evidence)],
     ) -> Result<Vec<(CellId, f64, f64)>> {
         if pieces.is_empty() {
             return Ok(Vec::new());

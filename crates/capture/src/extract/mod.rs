@@ -6,16 +6,16 @@
 
 mod answer;
 mod apply;
-mod prompt;
 #[cfg(feature = "remote")]
 mod endpoint;
+mod prompt;
 #[cfg(feature = "remote")]
 mod remote;
 
 pub use answer::{Extracted, Resolved, parse};
 pub use apply::apply;
-pub use prompt::{MAX_DIGEST, SYSTEM, digest_of, prompt_of};
 #[cfg(feature = "remote")]
 pub use endpoint::ApiKey;
+pub use prompt::{MAX_DIGEST, SYSTEM, digest_of, prompt_of};
 #[cfg(feature = "remote")]
 pub use remote::{ExtractConfig, ExtractError, Extractor, Provider};

@@ -378,8 +378,8 @@ fn reads_further(one: Option<&Value>, other: Option<&Value>) -> bool {
 
 fn gone_mark(memory: &Memory, key: &str) -> String {
     let hash = memory.content_hash(&format!("session {key}"));
-    let hex: String = hash.iter().take(16).map(|b| format!("{b:02x}")).collect();
-    format!("gone.{hex}")
+    let hex = blake3::Hash::from_bytes(hash).to_hex();
+    format!("gone.{}", &hex[..32])
 }
 
 fn link_to(similar: &Similar) -> Link {

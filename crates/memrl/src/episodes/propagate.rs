@@ -133,7 +133,7 @@ impl Memory {
             }
         }
         let credits = pieces.len();
-        self.put_evidence(pieces)?;
+        self.put_evidence(&pieces)?;
         Ok(credits)
     }
 }

@@ -151,18 +151,15 @@ impl Memory {
             }
             std::ops::ControlFlow::Continue(())
         })?;
-        let cells = match project {
-            Some(p) => {
-                let known = self.store.scope_values(PROJECT)?;
-                known
-                    .iter()
-                    .find(|(id, _)| *id == p.id)
-                    .map_or(0, |(_, n)| *n)
-            }
-            None => {
-                let stats = self.store.stats()?;
-                stats.cells_by_type.iter().map(|(_, n)| n).sum()
-            }
+        let cells = if let Some(p) = project {
+            let known = self.store.scope_values(PROJECT)?;
+            known
+                .iter()
+                .find(|(id, _)| *id == p.id)
+                .map_or(0, |(_, n)| *n)
+        } else {
+            let stats = self.store.stats()?;
+            stats.cells_by_type.iter().map(|(_, n)| n).sum()
         };
         let switched_off =
             project.is_some_and(|p| switch::is_off(&self.dir, Target::Project(&p.id)));

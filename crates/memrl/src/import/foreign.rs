@@ -152,7 +152,7 @@ impl Import<'_> {
         self.report.created += 1;
         let pieces = evidence_of(file, written.cell.cell_id);
         self.report.evidence += pieces.len() as u64;
-        self.memory.put_evidence(pieces)?;
+        self.memory.put_evidence(&pieces)?;
         Ok(())
     }
 

@@ -472,7 +472,7 @@ fn pruned_is_old_and_worth_little_and_can_be_undone_for_thirty_days() {
     bed.clock.advance_days(100.0);
     let done = bed.memory.prune(&old(0.49, true)).unwrap();
     assert_eq!(done.rows[0].cell.cell_id.to_string(), bad);
-    assert_eq!(order(&bed, LOGIN), [good.clone()]);
+    assert_eq!(order(&bed, LOGIN), std::slice::from_ref(&good));
     let back = bed.memory.undo_prune("last").unwrap();
     assert_eq!(back.restored.len(), 1);
     assert_eq!(order(&bed, LOGIN).len(), 2);
