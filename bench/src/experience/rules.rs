@@ -81,7 +81,7 @@ mod tests {
             prop_assert_eq!(places.len(), scores.len());
             for pair in places.windows(2) {
                 let (a, b) = (scores[pair[0]], scores[pair[1]]);
-                prop_assert!(a > b || (a == b && pair[0] < pair[1]));
+                prop_assert!(a > b || (a.total_cmp(&b).is_eq() && pair[0] < pair[1]));
             }
         }
     }
