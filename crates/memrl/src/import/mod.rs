@@ -58,14 +58,20 @@ impl ImportFormat {
             .extension()
             .and_then(|e| e.to_str())
             .unwrap_or_default();
-        let has = |name: &str| head[..n].windows(name.len()).any(|w| w == name.as_bytes());
-        match extension.to_ascii_lowercase().as_str() {
+        let extension = extension.to_ascii_lowercase();
+        let head = &head[..n];
+        let has = |name: &str| head.windows(name.len()).any(|w| w == name.as_bytes());
+        // Cells of ours can hold an episode or anybody's JSON: what counts is the outermost object.
+        let ours = has("\"content\"");
+        match extension.as_str() {
             "md" | "markdown" => Ok(Self::Markdown),
-            _ if has("\"timestamp_start\"") && has("\"intent\"") => Ok(Self::Memrl),
-            _ if has("\"entityType\"") || has("\"relationType\"") => Ok(Self::ServerMemory),
+            "json" if !ours && has("\"timestamp_start\"") && has("\"intent\"") => Ok(Self::Memrl),
+            _ if !ours && (has("\"entityType\"") || has("\"relationType\"")) => {
+                Ok(Self::ServerMemory)
+            }
             "jsonl" | "ndjson" | "json" => Ok(Self::Jsonl),
             "csv" => Ok(Self::Csv),
-            _ if head[..n].trim_ascii_start().starts_with(b"{") => Ok(Self::Jsonl),
+            _ if head.trim_ascii_start().starts_with(b"{") => Ok(Self::Jsonl),
             _ => Err(Error::format(
                 path.display(),
                 "of no format that memrl knows; say which with --format",

@@ -130,12 +130,8 @@ fn an_episode_goes_back_as_it_came() {
         bed.memory.export_episodes(out.path(), None).is_err(),
         "nothing is replaced"
     );
-    let other = bed_with_nothing();
+    let other = crate::support::bed();
     assert_eq!(import(&other, out.path(), false).created, 1);
-}
-
-fn bed_with_nothing() -> Bed {
-    bed()
 }
 
 #[test]
@@ -217,4 +213,21 @@ fn imported_episodes_are_found_from_the_repository_of_that_name() {
     let episode: Episode =
         serde_json::from_value(found.hits[0].cell.payload.clone().unwrap()).unwrap();
     assert_eq!(episode.intent.raw_prompt, "Почини вход");
+}
+
+#[test]
+fn our_own_export_of_an_episode_is_no_file_of_another_program() {
+    let bed = bed();
+    let home = tempfile::tempdir().unwrap();
+    old_home(home.path());
+    import(&bed, home.path(), false);
+    let file = home.path().join("cells.jsonl");
+    let mut out = std::fs::File::create(&file).unwrap();
+    bed.memory
+        .export_cells(&mut out, &ListRequest::default())
+        .unwrap();
+    assert_eq!(ImportFormat::detect(&file).unwrap(), ImportFormat::Jsonl);
+    let other = crate::support::bed();
+    assert_eq!(import(&other, &file, false).created, 1);
+    assert_eq!(import(&bed, &file, false).duplicates, 1);
 }
