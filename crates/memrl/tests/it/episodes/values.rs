@@ -1,0 +1,187 @@
+//! What an episode is worth, and what that changes.
+
+use memrl::*;
+
+use super::*;
+
+#[test]
+fn what_helped_is_ranked_higher_the_next_time() {
+    let bed = bed();
+    let (second, first) = rivals(&bed);
+    for _ in 0..4 {
+        bed.memory.judge(&verdict(&second, 1.0)).unwrap();
+        bed.memory.judge(&verdict(&first, 0.0)).unwrap();
+        order(&bed, LOGIN);
+    }
+    assert_eq!(order(&bed, LOGIN), [second, first]);
+}
+
+#[test]
+fn feedback_twice_is_feedback_once() {
+    let bed = bed();
+    let (cell, _) = rivals(&bed);
+    bed.memory.judge(&verdict(&cell, 1.0)).unwrap();
+    let once = bed.memory.value(&cell).unwrap();
+    let again = bed.memory.judge(&verdict(&cell, 1.0)).unwrap();
+    assert!(again.reports[0].repeated);
+    let twice = bed.memory.value(&cell).unwrap();
+    assert!((once.mean - twice.mean).abs() < 1e-12 && once.mean > 0.5);
+    assert!((twice.evidence - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn being_shown_without_feedback_costs_nothing() {
+    let bed = bed();
+    let (cell, _) = rivals(&bed);
+    for _ in 0..5 {
+        order(&bed, LOGIN);
+    }
+    let value = bed.memory.value(&cell).unwrap();
+    assert!((value.mean - 0.5).abs() < 1e-12);
+    assert_eq!(value.shown, 6);
+}
+
+#[test]
+fn a_verdict_on_what_was_never_shown_is_refused_and_nothing_is_recorded() {
+    let bed = bed();
+    let (shown, _) = rivals(&bed);
+    let unseen = capture(
+        &bed.memory,
+        "rewrite the invoice templates in another language",
+    );
+    let both = CellFeedback {
+        cells: vec![shown.clone(), unseen],
+        ..verdict(&shown, 1.0)
+    };
+    let refused = bed.memory.judge(&both).unwrap_err();
+    assert_eq!(refused.code(), Code::NeverShown);
+    assert!((bed.memory.value(&shown).unwrap().mean - 0.5).abs() < 1e-12);
+    for id in ["", "zz", "0123"] {
+        assert!(bed.memory.judge(&verdict(id, 1.0)).is_err(), "{id:?}");
+    }
+}
+
+#[test]
+fn last_means_what_the_last_recall_showed() {
+    let bed = bed();
+    rivals(&bed);
+    let done = bed.memory.judge(&verdict("last", 1.0)).unwrap();
+    assert_eq!(done.cells.len(), 2);
+    // A prune is a decision as well, and is not meant.
+    bed.clock.advance_days(200.0);
+    let pruned = bed.memory.prune(&upkeep::old(1.0, true)).unwrap();
+    assert_eq!(pruned.rows.len(), 2);
+    assert_eq!(
+        bed.memory.judge(&verdict("last", 1.0)).unwrap().cells.len(),
+        2
+    );
+}
+
+#[test]
+fn what_has_nothing_to_do_with_the_query_is_not_shown() {
+    let bed = bed();
+    rivals(&bed);
+    assert!(order(&bed, "translate the quarterly tax report into Finnish").is_empty());
+    assert!(!order(&bed, "login loop").is_empty());
+}
+
+#[test]
+fn limits_are_capped_and_nonsense_is_refused() {
+    let bed = bed();
+    rivals(&bed);
+    let huge = RetrieveRequest {
+        limit: 100_000_000_000_000_000,
+        ..ask(LOGIN)
+    };
+    assert_eq!(bed.memory.retrieve(&huge).unwrap().hits.len(), 2);
+    let none = RetrieveRequest {
+        limit: 0,
+        ..ask(LOGIN)
+    };
+    assert_eq!(
+        bed.memory.retrieve(&none).unwrap_err().code(),
+        Code::InvalidInput
+    );
+    assert_eq!(
+        bed.memory.retrieve(&ask("  ")).unwrap_err().code(),
+        Code::InvalidInput
+    );
+}
+
+#[test]
+fn propagating_twice_is_once_and_lifts_what_is_similar() {
+    let bed = bed();
+    let (cell, neighbour) = rivals(&bed);
+    let far = capture(&bed.memory, "translate the invoice footer into Portuguese");
+    bed.memory.judge(&verdict(&cell, 1.0)).unwrap();
+    let once = bed.memory.propagate(&PropagateRequest::default()).unwrap();
+    assert!(once.edges >= 1 && once.changed >= 1, "{once:?}");
+    let value = |id: &str| bed.memory.value(id).unwrap().mean;
+    let after = [value(&cell), value(&neighbour), value(&far)];
+    assert!(after[0] > after[1] && after[1] > 0.5, "{after:?}");
+    assert!((after[2] - 0.5).abs() < 1e-9);
+    let twice = bed.memory.propagate(&PropagateRequest::default()).unwrap();
+    assert_eq!(twice.changed, 0);
+    assert!(twice.total_change < 1e-9, "{twice:?}");
+    let again = [value(&cell), value(&neighbour), value(&far)];
+    assert!(after.iter().zip(again).all(|(a, b)| (a - b).abs() < 1e-9));
+}
+
+#[test]
+fn temporal_credit_is_given_once() {
+    let bed = bed();
+    let mut early = told("set up the payment sandbox", EpisodeStatus::Partial);
+    early.episode.timestamp_start = Some("2026-11-20T09:00:00Z".parse().unwrap());
+    early.episode.timestamp_end = Some("2026-11-20T09:20:00Z".parse().unwrap());
+    let mut late = told(
+        "charge the first card in the sandbox",
+        EpisodeStatus::Success,
+    );
+    late.episode.timestamp_start = Some("2026-11-20T09:30:00Z".parse().unwrap());
+    late.episode.timestamp_end = Some("2026-11-20T09:50:00Z".parse().unwrap());
+    let early = bed.memory.capture(early).unwrap().cell.cell_id.to_string();
+    bed.memory.capture(late).unwrap();
+    let request = PropagateRequest {
+        temporal: true,
+        project: None,
+    };
+    assert_eq!(bed.memory.propagate(&request).unwrap().temporal_credits, 1);
+    let once = bed.memory.value(&early).unwrap();
+    assert!(once.mean > 0.5);
+    bed.memory.propagate(&request).unwrap();
+    let twice = bed.memory.value(&early).unwrap();
+    assert!((once.mean - twice.mean).abs() < 1e-9 && (once.evidence - twice.evidence).abs() < 1e-9);
+}
+
+#[test]
+fn a_trace_reaches_the_decisions_before() {
+    let bed = bed();
+    rivals(&bed);
+    let step = |query: &str| {
+        let request = RetrieveRequest {
+            trajectory: Some("t".into()),
+            limit: 1,
+            ..ask(query)
+        };
+        bed.memory.retrieve(&request).unwrap()
+    };
+    let early = step(LOGIN).hits[0].cell.cell_id.to_string();
+    let other = capture(
+        &bed.memory,
+        "make the billing export stream instead of buffering",
+    );
+    let late = step("billing export streaming");
+    assert_eq!(late.hits[0].cell.cell_id.to_string(), other);
+    let yes = Outcome {
+        success: Some(1.0),
+        ..Outcome::default()
+    };
+    bed.memory.feedback(late.recall.decision_id, &yes).unwrap();
+    let (near, far) = (
+        bed.memory.value(&other).unwrap(),
+        bed.memory.value(&early).unwrap(),
+    );
+    assert!((near.evidence - 1.0).abs() < 1e-9);
+    assert!((far.evidence - 0.63).abs() < 1e-9, "{far:?}");
+    assert!(near.mean > far.mean && far.mean > 0.5);
+}
