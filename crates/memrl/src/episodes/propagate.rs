@@ -17,6 +17,9 @@ use crate::{
 
 /// A change of value below this is not worth counting.
 const NOTABLE: f64 = 0.0005;
+/// Most cells that are compared with each other: all pairs of them are seconds of work. Of more,
+/// those with evidence come first, then the newest.
+const MOST_CELLS: usize = 40_000;
 /// Threads that look for neighbours.
 const THREADS: usize = 2;
 
@@ -33,13 +36,18 @@ impl Memory {
         let now = self.clock.now();
         let settings = &self.config.values;
         let prior = settings.prior();
-        let vectors = self.store.vectors_of(self.embedder.id(), &[])?;
+        let mut vectors = self.store.vectors_of(self.embedder.id(), &[])?;
         let sums: HashMap<i64, _> = self
             .store
             .all_values()?
             .iter()
             .map(|v| (v.seq, accumulator(v)))
             .collect();
+        if vectors.len() > MOST_CELLS {
+            vectors.sort_by_key(|v| (!sums.contains_key(&v.seq), std::cmp::Reverse(v.seq)));
+            vectors.truncate(MOST_CELLS);
+            vectors.sort_by_key(|v| v.seq);
+        }
         let old: HashMap<i64, _> = self
             .store
             .all_priors()?

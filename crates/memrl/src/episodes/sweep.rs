@@ -10,8 +10,8 @@ use super::queue::{self, Entry, Waiting};
 use super::switch::{self, Target};
 use crate::live::private_file;
 use crate::{
-    CaptureAction, CaptureFile, Captured, CellId, Code, Episode, Error, Memory, Project, Result,
-    Timestamp,
+    CaptureAction, CaptureFile, Captured, CellId, Code, Episode, Error, Memory, Project,
+    PropagateRequest, Result, Timestamp,
 };
 
 /// Locked while a sweep runs.
@@ -40,6 +40,9 @@ pub struct SweepReport {
     pub dropped: Vec<Dropped>,
     /// Sessions that could not be captured.
     pub failed: Vec<SweepFailure>,
+    /// Cells whose value changed when what was learned was spread to similar ones, with credit for
+    /// what came shortly before a success; `None` when nothing was captured.
+    pub values_changed: Option<usize>,
 }
 
 /// A session that was captured.
@@ -114,6 +117,14 @@ impl Memory {
                 Ok(verdict) => self.settle(note, verdict, now, &mut report)?,
                 Err(error) => self.count_failure(note, &error, &mut report)?,
             }
+        }
+        if !report.captured.is_empty() {
+            // Nobody waits for a sweep, and nobody should have to remember to propagate.
+            let request = PropagateRequest {
+                temporal: true,
+                project: None,
+            };
+            report.values_changed = Some(self.propagate(&request)?.changed);
         }
         Ok(report)
     }
