@@ -107,6 +107,10 @@ pub(super) fn report(
     if runs.iter().any(|r| r.arm == base) {
         tables.push(differences(runs, &base));
     }
+    let learning = Arm::learning(options.values.clone()).label();
+    if runs.iter().any(|r| r.arm == learning) {
+        tables.push(leads(runs, &learning));
+    }
     tables.push(causes(runs));
     if !sensitivity.is_empty() {
         tables.push(sensitivities(options, sensitivity, runs));
@@ -211,6 +215,24 @@ fn differences(runs: &[SeedRun], base: &str) -> Table {
                 label: arm.to_owned(),
                 n: column(runs, arm, |r| r.success).len(),
                 values: whole_and_parts(|f| paired(runs, arm, base, f)),
+            })
+            .collect(),
+        notes: vec![INTERVALS.to_owned()],
+    }
+}
+
+/// What learning is ahead of each other arm.
+fn leads(runs: &[SeedRun], learning: &str) -> Table {
+    Table {
+        title: format!("{learning}, minus each of the others, percentage points"),
+        columns: columns("lead"),
+        rows: arms(runs)
+            .into_iter()
+            .filter(|arm| *arm != learning)
+            .map(|arm| Row {
+                label: arm.to_owned(),
+                n: column(runs, arm, |r| r.success).len(),
+                values: whole_and_parts(|f| paired(runs, learning, arm, f)),
             })
             .collect(),
         notes: vec![INTERVALS.to_owned()],

@@ -128,14 +128,14 @@ pub struct BenchLoad {
 )]
 pub struct BenchExperience {
     /// Seeds; each is a world of its own and one observation
-    #[arg(long, value_name = "N", value_parser = read::whole, default_value = "10")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000), default_value = "10")]
     pub seeds: u64,
     /// The first seed
     #[arg(long, value_name = "N", value_parser = read::whole, default_value = "1")]
     pub first_seed: u64,
     /// Tasks per seed
-    #[arg(long, value_name = "N", default_value = "600")]
-    pub tasks: usize,
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(5..=100_000), default_value = "600")]
+    pub tasks: u32,
     /// Weight of the learned value against similarity, below 1 [default: values.utility_weight's]
     #[arg(long, value_name = "W", value_parser = weight)]
     pub weight: Option<f64>,

@@ -74,7 +74,7 @@ fn experience(args: BenchExperience, out: &mut Out) -> Result<ExperienceReport> 
         command: command_line(),
         ..ExperienceOptions::default()
     };
-    options.assumptions.tasks = args.tasks;
+    options.assumptions.tasks = args.tasks as usize;
     if let Some(weight) = args.weight {
         options.values.utility_weight = weight;
     }
