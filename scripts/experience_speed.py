@@ -56,7 +56,7 @@ def main():
         file = os.path.join(directory, "episodes.jsonl")
         with open(file, "w") as out:
             out.writelines(episode(i) + "\n" for i in range(count))
-        run("import", file)
+        run("import", file, "--format", "jsonl")
         for thing in THINGS:
             run("retrieve", f"{thing} under load")
             run("feedback", "helpful", "--episodes", "last")
