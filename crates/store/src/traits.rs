@@ -195,6 +195,14 @@ pub trait Store: Send + Sync {
     /// The latest recall decision that showed the cell.
     fn last_shown(&self, cell: CellId) -> Result<Option<DecisionId>>;
 
+    /// Decisions whose id starts with these hexadecimal digits (hyphens are ignored, at least four
+    /// digits): none, the one, or two of several. [`StoreError::InvalidId`] for anything else.
+    fn decisions_by_prefix(&self, prefix: &str) -> Result<Vec<DecisionId>>;
+
+    /// The newest recall decision of a trajectory that showed something. Without one: of those
+    /// that belong to no session (each its own trajectory), else of all.
+    fn last_showing(&self, trajectory: Option<&str>) -> Result<Option<DecisionId>>;
+
     /// For each of these cells, in this order, how many recall decisions showed it.
     fn shown_counts(&self, seqs: &[Seq]) -> Result<Vec<Shown>>;
 

@@ -9,6 +9,7 @@ mod counting;
 pub mod fixtures;
 mod following;
 mod log;
+mod naming;
 mod removal;
 mod values;
 
@@ -24,6 +25,7 @@ pub fn checks() -> impl Iterator<Item = Check> {
         following::CHECKS,
         removal::CHECKS,
         log::CHECKS,
+        naming::CHECKS,
         values::CHECKS,
         counting::CHECKS,
         concurrency::CHECKS,

@@ -21,6 +21,7 @@ mod names;
 mod open;
 mod outcomes;
 mod outline;
+mod prefix;
 mod priors;
 mod purge;
 mod rewards;
@@ -409,6 +410,14 @@ impl Store for SqliteStore {
 
     fn last_shown(&self, cell: CellId) -> Result<Option<DecisionId>> {
         self.read(|c| shown::last(c, cell))
+    }
+
+    fn decisions_by_prefix(&self, prefix: &str) -> Result<Vec<DecisionId>> {
+        self.read(|c| prefix::decisions(c, prefix))
+    }
+
+    fn last_showing(&self, trajectory: Option<&str>) -> Result<Option<DecisionId>> {
+        self.read(|c| prefix::last_showing(c, trajectory))
     }
 
     fn shown_counts(&self, seqs: &[Seq]) -> Result<Vec<Shown>> {
