@@ -17,7 +17,7 @@ pub struct Context {
     pub budget_tokens: u64,
     /// Tokens that the block costs before any item is in it (headings and the like).
     pub overhead_tokens: u64,
-    /// Most items that may be shown, whatever the budget.
+    /// Most items that may be shown, whatever the budget; critical constraints do not count.
     pub max_items: usize,
     /// Tokens of the query.
     pub query_tokens: u32,

@@ -39,15 +39,16 @@ impl Room {
         self.items > 0 && self.tokens.is_some_and(|left| u64::from(cost) <= left)
     }
 
-    /// Takes an item of this cost if it fits, and says whether it did.
-    pub fn take(&mut self, cost: u32) -> bool {
-        if self.items == 0 {
+    /// Takes an item of this cost if it fits, and says whether it did. A critical one needs room
+    /// for its tokens only: rules are not counted among what helps.
+    pub fn take(&mut self, cost: u32, critical: bool) -> bool {
+        if self.items == 0 && !critical {
             return false;
         }
         match self.tokens.and_then(|left| left.checked_sub(cost.into())) {
             Some(left) => {
                 self.tokens = Some(left);
-                self.items -= 1;
+                self.items -= usize::from(!critical);
                 true
             }
             None => false,
@@ -74,7 +75,7 @@ pub fn greedy(ctx: &Context, candidates: &[Candidate], ranking: &Ranking) -> Sel
         .shown()
         .iter()
         .map(|s| s.index)
-        .partition(|&i| room.take(candidates[i].cost));
+        .partition(|&i| room.take(candidates[i].cost, candidates[i].is_critical()));
     let critical = |i: &usize| candidates[*i].is_critical();
     Selection {
         constraints_left_out: over_budget.iter().copied().filter(critical).collect(),

@@ -151,7 +151,8 @@ pub struct RecallRequest {
     /// Consider only this many of the best candidates, 1 to 1000 (critical cells come on top).
     #[serde(default)]
     pub limit: Option<u64>,
-    /// Show at most this many cells, 1 to 1000, whatever the budget.
+    /// Show at most this many cells, 1 to 1000, whatever the budget; critical constraints come on
+    /// top.
     #[serde(default)]
     pub max_cells: Option<u64>,
     /// After `scope` and `widen`, look at cells that belong to no scope at all.

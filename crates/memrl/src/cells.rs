@@ -358,10 +358,18 @@ impl Memory {
     pub fn forget(&self, id: IdRef<'_>, reason: &str) -> Result<Cell> {
         let cell = self.cell_row(id)?.cell;
         let id = cell.cell_id;
-        self.note_gone(&[cell])?;
+        let cells = [cell];
+        self.note_gone(&cells)?;
         let payload = serde_json::json!({"reason": reason});
         let event = self.event(EventKind::ForgetCell, vec![id], None, payload);
-        let row = self.store.forget(id, self.clock.now(), &[event])?;
+        // Noted before, so that no capture comes in between.
+        let row = match self.store.forget(id, self.clock.now(), &[event]) {
+            Ok(row) => row,
+            Err(e) => {
+                self.note_not_gone(&cells)?;
+                return Err(e.into());
+            }
+        };
         Ok(row.cell)
     }
 

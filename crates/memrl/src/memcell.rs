@@ -183,7 +183,11 @@ impl Memory {
             EventKind::RetrieveCells,
             cells.iter().map(|c| c.cell_id).collect(),
             Some(query_id),
-            json!({"query": request.query, "scope": request.scope, "k": request.k}),
+            json!({
+                "query": memrl_capture::redact(&request.query).0,
+                "scope": request.scope,
+                "k": request.k,
+            }),
         );
         self.store.append_events(&[event])?;
         Ok(MemcellRetrieval {

@@ -207,7 +207,7 @@ fn withhold(
     let mut room = Room::of(ctx);
     let mut is_shown = vec![false; candidates.len()];
     for &i in &slate.shown {
-        room.take(candidates[i].cost);
+        room.take(candidates[i].cost, candidates[i].is_critical());
         is_shown[i] = true;
     }
     let mut lost: Vec<_> = plan.ranking.shown().iter().map(|s| s.index).collect();

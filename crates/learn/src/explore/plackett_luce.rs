@@ -100,7 +100,7 @@ impl PlackettLuce {
         let (placed, unplaced) = critical
             .into_iter()
             .map(|s| s.index)
-            .partition(|&i| room.take(candidates[i].cost));
+            .partition(|&i| room.take(candidates[i].cost, true));
         Self {
             placed,
             unplaced,
@@ -169,7 +169,7 @@ impl PlackettLuce {
                 return (slate, Steps { items, stop });
             };
             drawn[k] = true;
-            room.take(self.soft[k].cost);
+            room.take(self.soft[k].cost, false);
             slate.push(self.soft[k].index);
             items.push(options.log_p(self.soft[k].z));
         }
@@ -193,7 +193,7 @@ impl PlackettLuce {
                 .find(|&&k| self.soft[k].index == index)?;
             visit(&options, Some(k));
             drawn[k] = true;
-            room.take(self.soft[k].cost);
+            room.take(self.soft[k].cost, false);
         }
         visit(&self.options(&drawn, room), None);
         Some(())

@@ -26,6 +26,8 @@ const NEAR: f32 = 0.85;
 const MAX_SIMILAR: usize = 3;
 /// How often a session that two processes capture at once is tried again.
 const MAX_TRIES: usize = 8;
+/// Cells of one session that are looked through: a superseded episode has successors.
+const MAX_STATES: usize = 100;
 /// Most decisions of one session that learn from its outcome.
 const MAX_CREDITED: usize = 1000;
 
@@ -66,19 +68,13 @@ impl Memory {
             Some(key) => self.put_session(new, &key)?,
             None => self.put_single(new)?,
         };
-        let mut warnings = Vec::new();
-        let mut credited = Vec::new();
-        if action != CaptureAction::Unchanged {
-            let decisions =
-                self.decisions_of(&episode, &request.decisions, request.trajectory.as_deref())?;
-            for id in decisions {
-                match self.tell(id, &episode) {
-                    Ok(true) => credited.push(id),
-                    Ok(false) => {}
-                    Err(e) => warnings.push(format!("decision {id} did not learn from it: {e}")),
-                }
-            }
-        }
+        let trajectory = request.trajectory.as_deref();
+        let (credited, warnings) = if action == CaptureAction::Unchanged {
+            self.teach_rest(&cell, &request.decisions, trajectory)?
+        } else {
+            let decisions = self.decisions_of(&episode, &request.decisions, trajectory)?;
+            self.teach(decisions, &episode)
+        };
         Ok(Captured {
             action,
             cell,
@@ -87,6 +83,44 @@ impl Memory {
             credited,
             warnings,
         })
+    }
+
+    /// Tells decisions how it ended; which of them learned from it, and what went wrong.
+    fn teach(
+        &self,
+        decisions: impl IntoIterator<Item = DecisionId>,
+        episode: &Episode,
+    ) -> (Vec<DecisionId>, Vec<String>) {
+        let (mut credited, mut warnings) = (Vec::new(), Vec::new());
+        for id in decisions {
+            match self.tell(id, episode) {
+                Ok(true) => credited.push(id),
+                Ok(false) => {}
+                Err(e) => warnings.push(format!("decision {id} did not learn from it: {e}")),
+            }
+        }
+        (credited, warnings)
+    }
+
+    /// An episode that is stored already: tells the decisions that are named, and those that were
+    /// not told when it was stored, because that broke off or because they came later.
+    pub(crate) fn teach_rest(
+        &self,
+        cell: &Cell,
+        named: &[DecisionId],
+        trajectory: Option<&str>,
+    ) -> Result<(Vec<DecisionId>, Vec<String>)> {
+        let payload = cell.payload.clone().unwrap_or_default();
+        let Ok(episode) = serde_json::from_value::<Episode>(payload) else {
+            return Ok((Vec::new(), Vec::new()));
+        };
+        let mut rest = Vec::new();
+        for id in self.decisions_of(&episode, named, trajectory)? {
+            if named.contains(&id) || !self.is_told(id)? {
+                rest.push(id);
+            }
+        }
+        Ok(self.teach(rest, &episode))
     }
 
     /// An episode of no known session: the same text again is the same episode.
@@ -168,6 +202,16 @@ impl Memory {
         if same || reads_further(cell.payload.as_ref(), new.payload.as_ref()) {
             return Ok((cell, CaptureAction::Unchanged));
         }
+        if cell.status == CellStatus::Expired {
+            // It was put away, and the session goes on: what is new about it is to be seen.
+            let payload = serde_json::json!({"status": "active", "by": "capture"});
+            let event = self.event(EventKind::UpdateCell, vec![cell.cell_id], None, payload);
+            let now = self.clock.now();
+            cell = self
+                .store
+                .set_status(cell.cell_id, CellStatus::Active, now, &[event])?
+                .cell;
+        }
         let expected_version = cell.version;
         cell.content.clone_from(&new.content);
         cell.tokens = self.config.token_counter.count(&cell.content);
@@ -206,7 +250,11 @@ impl Memory {
             order: Order::Oldest,
             ..CellFilter::default()
         };
-        Ok(self.store.list(&filter, None, 1)?.rows.into_iter().next())
+        let rows = self.store.list(&filter, None, MAX_STATES)?.rows;
+        let replaced =
+            |r: &CellRow| r.superseded_by.is_some() || r.cell.status == CellStatus::Deleted;
+        let live = rows.iter().position(|r| !replaced(r)).unwrap_or(0);
+        Ok(rows.into_iter().nth(live))
     }
 
     /// Remembers sessions whose episodes are about to be forgotten or destroyed, so that a later capture of
@@ -222,8 +270,19 @@ impl Memory {
         Ok(())
     }
 
+    /// Takes the notes back, when nothing was forgotten after all.
+    pub(crate) fn note_not_gone(&self, cells: &[Cell]) -> Result<()> {
+        for cell in cells.iter().filter(|c| c.kind == CellType::Episode) {
+            if let Some(source) = &cell.source {
+                self.store.set_meta(&gone_mark(self, &source.source), b"")?;
+            }
+        }
+        Ok(())
+    }
+
     fn is_gone(&self, key: &str) -> Result<bool> {
-        Ok(self.store.meta(&gone_mark(self, key))?.is_some())
+        let mark = self.store.meta(&gone_mark(self, key))?;
+        Ok(mark.is_some_and(|m| !m.is_empty()))
     }
 
     /// Live episodes of the same scope that say nearly the same, the most similar first.
@@ -323,7 +382,9 @@ impl Memory {
         let implied = implied_success(episode).or_else(|| claimed(episode));
         let outcome = session_outcome(episode, implied, cited);
         self.feedback(row.decision.decision_id, &outcome)?;
-        Ok(true)
+        // Every decision of a session shares its outcome; one that showed nothing has nothing to
+        // learn from it.
+        Ok(!row.decision.slate().is_empty())
     }
 }
 

@@ -119,6 +119,10 @@ fn repository(dir: &Path) -> Option<(PathBuf, PathBuf)> {
             continue;
         };
         let git = root.join(target.trim());
+        let git = git.canonicalize().unwrap_or(git);
+        if !points_back(&git, root) {
+            continue;
+        }
         let common = match std::fs::read_to_string(git.join("commondir")) {
             Ok(common) => git.join(common.trim()),
             Err(_) => git,
@@ -126,6 +130,26 @@ fn repository(dir: &Path) -> Option<(PathBuf, PathBuf)> {
         return Some((root.to_owned(), common.canonicalize().unwrap_or(common)));
     }
     None
+}
+
+/// Whether a git directory knows the worktree that names it: a file that somebody unpacked must not
+/// make its directory part of another repository's project. A submodule's lies in the repository
+/// around it.
+fn points_back(git: &Path, root: &Path) -> bool {
+    let here = root.join(".git");
+    let here = here.canonicalize().unwrap_or(here);
+    let back = std::fs::read_to_string(git.join("gitdir")).is_ok_and(|text| {
+        let named = git.join(text.trim());
+        named.canonicalize().unwrap_or(named) == here
+    });
+    let inside = || {
+        let around = root.ancestors().skip(1).map(|a| a.join(".git/modules"));
+        around.into_iter().any(|modules| {
+            let modules = modules.canonicalize().unwrap_or(modules);
+            git.starts_with(modules)
+        })
+    };
+    back || inside()
 }
 
 impl Memory {
@@ -213,6 +237,11 @@ mod tests {
         let private = main.join(".git/worktrees").join(name);
         std::fs::create_dir_all(&private).unwrap();
         std::fs::write(private.join("commondir"), "../..\n").unwrap();
+        std::fs::write(
+            private.join("gitdir"),
+            at.join(".git").display().to_string(),
+        )
+        .unwrap();
         std::fs::write(at.join(".git"), format!("gitdir: {}\n", private.display())).unwrap();
     }
 
@@ -231,6 +260,19 @@ mod tests {
         let isolated = |p: &Path| Project::of_dir(p, Worktrees::Isolated);
         assert_ne!(isolated(&linked).id, isolated(&main).id);
         assert_eq!(isolated(&linked).name, "app-fix");
+    }
+
+    #[test]
+    fn a_file_cannot_make_its_directory_part_of_another_repository() {
+        let dir = tempfile::tempdir().unwrap();
+        let victim = dir.path().join("victim");
+        std::fs::create_dir_all(victim.join(".git")).unwrap();
+        let unpacked = dir.path().join("unpacked");
+        std::fs::create_dir_all(&unpacked).unwrap();
+        let pointer = format!("gitdir: {}\n", victim.join(".git").display());
+        std::fs::write(unpacked.join(".git"), pointer).unwrap();
+        let of = |p: &Path| Project::of_dir(p, Worktrees::Shared);
+        assert_ne!(of(&unpacked).id, of(&victim).id);
     }
 
     #[test]

@@ -106,7 +106,10 @@ impl Memory {
             for (j, _) in list {
                 let j = *j as usize;
                 // Two projects may learn the same; neither speaks for the other.
-                if rows[i].cell.scope == rows[j].cell.scope {
+                // What went well and what did not are two experiences, however alike they sound.
+                if rows[i].cell.scope == rows[j].cell.scope
+                    && status_of(&rows[i].cell) == status_of(&rows[j].cell)
+                {
                     group.join(i, j);
                 }
             }
@@ -124,6 +127,10 @@ impl Memory {
             })
             .collect())
     }
+}
+
+fn status_of(cell: &crate::Cell) -> Option<&str> {
+    cell.payload.as_ref()?["outcome"]["status"].as_str()
 }
 
 fn better(a: &ValueView, b: &ValueView) -> std::cmp::Ordering {

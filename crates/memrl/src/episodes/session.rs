@@ -1,5 +1,6 @@
 //! What a session of an agent is told, and what is heard from it while it runs.
 
+use memrl_capture::strip_own;
 use memrl_store::DecisionFilter;
 
 use super::capture::cited_in;
@@ -27,7 +28,8 @@ impl Memory {
         }
         let budget = self.config.sessions.budget_tokens.min(room as u64);
         let mut recall = RecallRequest::new(
-            request.prompt.clone().unwrap_or_default(),
+            // What we said before is no part of what is asked.
+            strip_own(request.prompt.as_deref().unwrap_or_default()).into_owned(),
             request.project.scope(),
         );
         recall.global = true;
@@ -39,6 +41,7 @@ impl Memory {
         recall.skip_shown = !request.afresh;
         recall.policy = Some(self.config.sessions.policy.clone());
         recall.relevant_only = request.prompt.is_some();
+        recall.max_cells = Some(self.config.sessions.limit.clamp(1, 1000));
         recall.budget_tokens = Some(if request.prompt.is_some() {
             budget
         } else {

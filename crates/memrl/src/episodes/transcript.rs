@@ -25,25 +25,28 @@ impl Memory {
     /// A file that was captured before is read on from where that ended; one that is still being
     /// written is read up to its last whole line.
     pub fn capture_file(&self, path: &Path, request: &CaptureFile) -> Result<Captured> {
-        let mut file = File::open(path).map_err(|e| Error::io(path, e))?;
-        let meta = file.metadata().map_err(|e| Error::io(path, e))?;
+        // Before it is opened: opening a pipe waits for somebody to write.
+        let meta = std::fs::metadata(path).map_err(|e| Error::io(path, e))?;
         if !meta.is_file() {
             let message = format!("{} is not a file", path.display());
             return Err(Error::invalid(Code::NotATranscript, "session", message));
         }
+        let mut file = File::open(path).map_err(|e| Error::io(path, e))?;
         let head = first_line(&mut file).map_err(|e| Error::io(path, e))?;
         let key = file_key(path);
         let before = self.read_before(&key, &head, meta.len())?;
         if let Some((cell, episode)) = &before {
             let read = episode.session.as_ref().map_or(0, |s| s.offset);
             if read == meta.len() {
+                let session = episode.session.as_ref().map(|s| s.id.as_str());
+                let (credited, warnings) = self.teach_rest(cell, &[], session)?;
                 return Ok(Captured {
                     action: CaptureAction::Unchanged,
                     cell: cell.clone(),
                     similar: Vec::new(),
                     redacted: 0,
-                    credited: Vec::new(),
-                    warnings: Vec::new(),
+                    credited,
+                    warnings,
                 });
             }
         }
@@ -173,26 +176,31 @@ fn first_line(file: &mut File) -> std::io::Result<Vec<u8>> {
     Ok(line)
 }
 
-/// The working tree against the last commit. Nothing that the repository configures is run.
+/// The working tree against the last commit. Nothing that the repository configures is run: its
+/// filters, hooks, monitors and external differs are switched off, one by one.
 fn diff_of(root: &Path) -> std::io::Result<String> {
-    let mut child = Command::new("git")
-        .arg("-C")
-        .arg(root)
+    let filters = git(root)
+        .args(["config", "--name-only", "--get-regexp", r"^filter\..*"])
+        .stderr(Stdio::null())
+        .output()?;
+    let mut child = git(root);
+    for name in String::from_utf8_lossy(&filters.stdout).lines() {
+        let off = if name.ends_with(".required") {
+            "false"
+        } else {
+            ""
+        };
+        child.args(["-c", &format!("{name}={off}")]);
+    }
+    let mut child = child
         .args([
             "-c",
             "core.fsmonitor=false",
             "-c",
             "core.hooksPath=/dev/null",
         ])
-        .args([
-            "diff",
-            "HEAD",
-            "--no-ext-diff",
-            "--no-textconv",
-            "--no-color",
-        ])
-        .env("GIT_OPTIONAL_LOCKS", "0")
-        .stdin(Stdio::null())
+        .args(["diff", "HEAD", "--no-ext-diff", "--no-textconv"])
+        .args(["--no-color", "--ignore-submodules=all"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()?;
@@ -214,4 +222,21 @@ fn diff_of(root: &Path) -> std::io::Result<String> {
         text.push_str("\n[cut]\n");
     }
     Ok(text)
+}
+
+/// Git in a directory, without what the environment says about another one, and without a network.
+fn git(root: &Path) -> Command {
+    let mut git = Command::new("git");
+    for (name, _) in std::env::vars_os() {
+        if name.as_encoded_bytes().starts_with(b"GIT_") {
+            git.env_remove(name);
+        }
+    }
+    git.arg("-C")
+        .arg(root)
+        .env("GIT_OPTIONAL_LOCKS", "0")
+        .env("GIT_NO_LAZY_FETCH", "1")
+        .env("GIT_TERMINAL_PROMPT", "0")
+        .stdin(Stdio::null());
+    git
 }

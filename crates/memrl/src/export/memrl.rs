@@ -59,7 +59,7 @@ impl Memory {
             };
             if path.exists() {
                 let message = format!("{} exists; nothing was written", path.display());
-                return Err(Error::invalid(Code::Conflict, "out", message));
+                return Err(Error::invalid(Code::InvalidInput, "out", message));
             }
             files.push((path, json));
         }

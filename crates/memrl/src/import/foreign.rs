@@ -144,7 +144,14 @@ impl Import<'_> {
             self.report.created += 1;
             return Ok(());
         }
-        let written = self.memory.write(cell)?;
+        let written = match self.memory.write(cell) {
+            // The same id with another text: it was taken before, and is left as it is.
+            Err(e) if e.code() == Code::IdempotencyMismatch => {
+                self.report.duplicates += 1;
+                return Ok(());
+            }
+            written => written?,
+        };
         if !written.created {
             self.report.duplicates += 1;
             return Ok(());

@@ -52,14 +52,7 @@ impl Memory {
         let speaks = |a: &Attrs| named.speaker(a.flags >> SPEAKER_SHIFT);
         let tells = |a: &Attrs| a.flags & FLAG_ASKS == 0;
         let then = |a: &Attrs| named.has_time() && named.time(happened(a));
-        let mut levels: Vec<Vec<Pair>> = std::iter::once(&request.scope)
-            .chain(&request.widen)
-            .map(scope_pairs)
-            .collect();
-        if request.global {
-            let (key, value) = UNSCOPED_PAIR;
-            levels.push(vec![(key.to_owned(), value.to_owned())]);
-        }
+        let (levels, kinds) = levels_of(request);
         let (hits, critical, cells) = {
             let index = self.live.level(&*self.store, self.embedder.id())?;
             let hits = index.search(&Query {
@@ -75,17 +68,20 @@ impl Memory {
             (hits, critical, index.len() as u64)
         };
         let hits = if request.relevant_only {
-            hits.into_iter().filter(relevant).collect()
+            let by_meaning = vector.is_some() && self.reads(&request.query);
+            hits.into_iter()
+                .filter(|h| relevant(h, by_meaning))
+                .collect()
         } else {
             hits
         };
-        let mut found = of_hits(&hits, levels.len(), &named, request.budget_counts, now);
+        let mut found = of_hits(&hits, &kinds, &named, request.budget_counts, now);
         let known: HashSet<i64> = found.iter().map(|f| f.seq).collect();
         for (attrs, level) in critical {
             if !known.contains(&attrs.seq) {
                 let mut candidate = candidate_of(&attrs, request.budget_counts, now);
                 candidate.likeness = Some(0.0);
-                candidate.scope_level = scope_level(level, levels.len());
+                candidate.scope_level = kinds[level].scope_level();
                 found.push(Found {
                     seq: attrs.seq,
                     version: attrs.version,
@@ -98,6 +94,12 @@ impl Memory {
         }
         self.add_values(&mut found, now)?;
         Ok((found, cells))
+    }
+
+    /// Whether the embedder knows the language of a text, as far as its letters tell. The tables
+    /// and models that memrl brings read English: to them all Cyrillic texts are alike.
+    fn reads(&self, text: &str) -> bool {
+        self.config.embedder.starts_with("openai:") || is_latin(text)
     }
 
     /// Fills in the learned values.
@@ -123,13 +125,26 @@ const COVERED: f32 = 0.2;
 /// What being of another project costs, in likeness: at equal similarity one's own comes first.
 const ELSEWHERE: f64 = 0.05;
 
-/// Whether a document has anything to do with the query.
-fn relevant(hit: &Hit) -> bool {
-    if hit.dense_rank == u32::MAX {
-        hit.coverage >= COVERED
-    } else {
+/// Whether a document has anything to do with the query; `by_meaning`: whether its vector says
+/// anything.
+fn relevant(hit: &Hit, by_meaning: bool) -> bool {
+    if by_meaning && hit.dense_rank != u32::MAX {
         hit.dense + hit.coverage >= RELATED
+    } else {
+        hit.coverage >= COVERED
     }
+}
+
+/// Whether most letters of a text are Latin.
+fn is_latin(text: &str) -> bool {
+    let letters = text.chars().filter(|c| c.is_alphabetic());
+    let (mut latin, mut all) = (0usize, 0usize);
+    for letter in letters {
+        all += 1;
+        // Latin with all its accents ends here.
+        latin += usize::from(letter < '\u{250}');
+    }
+    latin * 2 >= all
 }
 
 /// The hard rules and the caller's filters on one document.
@@ -201,18 +216,56 @@ fn critical_cells(
     all
 }
 
-fn scope_level(level: usize, levels: usize) -> ScopeLevel {
-    match level {
-        0 => ScopeLevel::Asked,
-        l if l + 1 == levels && levels > 2 => ScopeLevel::Global,
-        _ => ScopeLevel::Wider,
+/// What a level of a request's scopes is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    /// The asked scope.
+    Asked,
+    /// One that was named as wider.
+    Named,
+    /// Cells of no scope.
+    Unscoped,
+    /// Whatever is left.
+    Elsewhere,
+}
+
+impl Level {
+    fn scope_level(self) -> ScopeLevel {
+        match self {
+            Self::Asked => ScopeLevel::Asked,
+            Self::Named | Self::Elsewhere => ScopeLevel::Wider,
+            Self::Unscoped => ScopeLevel::Global,
+        }
     }
+}
+
+/// The scopes of a request, nearest first: the asked one, the named wider ones, cells of no scope,
+/// and everything else. A cell belongs to the first that has it.
+fn levels_of(request: &RecallRequest) -> (Vec<Vec<Pair>>, Vec<Level>) {
+    let mut levels = vec![scope_pairs(&request.scope)];
+    let mut kinds = vec![Level::Asked];
+    let (named, everything): (Vec<_>, Vec<_>) =
+        request.widen.iter().partition(|scope| !scope.is_empty());
+    for scope in named {
+        levels.push(scope_pairs(scope));
+        kinds.push(Level::Named);
+    }
+    if request.global {
+        let (key, value) = UNSCOPED_PAIR;
+        levels.push(vec![(key.to_owned(), value.to_owned())]);
+        kinds.push(Level::Unscoped);
+    }
+    if !everything.is_empty() {
+        levels.push(Vec::new());
+        kinds.push(Level::Elsewhere);
+    }
+    (levels, kinds)
 }
 
 /// Candidates of search hits, in their order, with scores scaled over the answer.
 fn of_hits(
     hits: &[Hit],
-    levels: usize,
+    kinds: &[Level],
     named: &Named,
     counts: BudgetCounts,
     now: Timestamp,
@@ -234,11 +287,15 @@ fn of_hits(
         .zip(likeness)
         .map(|(h, likeness)| {
             let mut c = candidate_of(&h.attrs, counts, now);
-            c.scope_level = scope_level(usize::from(h.level), levels);
-            c.likeness = likeness.map(|l| match c.scope_level {
-                ScopeLevel::Wider => (l - ELSEWHERE).max(0.0),
-                ScopeLevel::Asked | ScopeLevel::Global => l,
-            });
+            let level = kinds
+                .get(usize::from(h.level))
+                .copied()
+                .unwrap_or(Level::Asked);
+            c.scope_level = level.scope_level();
+            c.likeness = match level {
+                Level::Elsewhere => likeness.map(|l| (l - ELSEWHERE).max(0.0)),
+                _ => likeness,
+            };
             c.mask = h
                 .mask
                 .and_then(|m| MASKS.iter().copied().find(|x| *x as u8 == m));

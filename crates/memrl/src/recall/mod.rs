@@ -6,6 +6,7 @@ pub(crate) mod named;
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use memrl_capture::redact;
 use memrl_learn::explore::Policies;
 use memrl_learn::features::{RECALL_V1, features};
 use memrl_learn::policy::{Utility, by_name};
@@ -68,6 +69,13 @@ impl Memory {
             .budget_tokens
             .unwrap_or(self.config.recall.budget_tokens);
         self.check_request(request, budget)?;
+        // A secret in a prompt is neither looked for, nor sent to an embedder, nor logged.
+        let (clean, cut) = redact(&request.query);
+        let clean = (cut > 0).then(|| RecallRequest {
+            query: clean.into_owned(),
+            ..request.clone()
+        });
+        let request = clean.as_ref().unwrap_or(request);
         let mut warnings = Vec::new();
         let vector = match self.embed_all(std::slice::from_ref(&request.query)) {
             Ok(mut v) => v.pop(),
@@ -260,7 +268,7 @@ impl Memory {
             trajectory_id: trajectory.to_owned(),
             step: 0,
             created_at: now,
-            query: asked.query.to_owned(),
+            query: redact(asked.query).0.into_owned(),
             task_type: asked.task_type.to_owned(),
             scope: asked.scope.clone(),
             budget_tokens: asked.budget,

@@ -53,7 +53,10 @@ impl Bm25 {
             let rest = (docs - df as f64).max(0.0);
             let idf = (1.0 + (rest + 0.5) / (df as f64 + 0.5)).ln();
             let weight = (idf * f64::from(count)) as f32;
-            ideal += weight;
+            // A word that no document has asks for no more than the rarest one that some has: in a
+            // small collection it would outweigh all others.
+            let once = (1.0 + (docs - 1.0 + 0.5) / 1.5).ln();
+            ideal += (idf.min(once) * f64::from(count)) as f32;
             if df > 0 {
                 found.push((found.len(), QueryTerm { hash: term, weight }, df));
             }

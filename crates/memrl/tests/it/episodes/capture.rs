@@ -244,3 +244,65 @@ fn tasks_told_one_after_the_other_have_outcomes_of_their_own() {
     };
     assert!(implied(first) > 0.5 && implied(second) < 0.5);
 }
+
+#[test]
+fn a_session_that_was_put_away_and_goes_on_is_seen_again() {
+    let bed = bed();
+    let file = bed.dir.path().join(format!("{UUID}.jsonl"));
+    let request = CaptureFile {
+        project: Some(shop()),
+        ..CaptureFile::default()
+    };
+    let mut text = line("user", "Move the shop to the new payment provider", 1);
+    std::fs::write(&file, &text).unwrap();
+    let first = bed.memory.capture_file(&file, &request).unwrap();
+    bed.clock.advance_days(200.0);
+    let pruned = bed.memory.prune(&upkeep::old(1.0, true)).unwrap();
+    assert_eq!(pruned.rows.len(), 1);
+    text.push_str(&line(
+        "assistant",
+        "The provider's sandbox works; the keys are in the vault.",
+        9,
+    ));
+    text.push_str(&line("user", "Thanks, that works!", 20));
+    std::fs::write(&file, &text).unwrap();
+    let on = bed.memory.capture_file(&file, &request).unwrap();
+    assert_eq!(
+        (on.action, on.cell.cell_id),
+        (CaptureAction::Updated, first.cell.cell_id)
+    );
+    assert_eq!(
+        order(&bed, "new payment provider"),
+        [first.cell.cell_id.to_string()]
+    );
+}
+
+#[test]
+fn a_secret_in_a_query_or_a_correction_is_not_logged() {
+    let bed = bed();
+    rivals(&bed);
+    let secret = "TranPw77hunter";
+    let query = format!("login redirect loop with password={secret}");
+    let found = bed.memory.retrieve(&ask(&query)).unwrap();
+    let told = SessionRequest {
+        project: shop(),
+        session: "s".into(),
+        prompt: Some(query),
+        max_bytes: 8000,
+        afresh: false,
+    };
+    bed.memory.session_context(&told).unwrap();
+    let correction = Outcome {
+        success: Some(0.0),
+        user_correction: Some(format!("no: password={secret}")),
+        ..Outcome::default()
+    };
+    bed.memory
+        .feedback(found.recall.decision_id, &correction)
+        .unwrap();
+    bed.memory.maintain().unwrap();
+    for file in files(bed.dir.path()) {
+        let bytes = std::fs::read(&file).unwrap();
+        assert!(!contains(&bytes, secret.as_bytes()), "{}", file.display());
+    }
+}
