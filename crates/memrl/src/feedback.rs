@@ -23,6 +23,8 @@ impl Memory {
     pub fn feedback(&self, decision: DecisionId, outcome: &Outcome) -> Result<FeedbackReport> {
         let row = self.store.decision(decision)?;
         check_outcome(outcome, &row)?;
+        let clean = without_secrets(outcome);
+        let outcome = clean.as_ref().unwrap_or(outcome);
         let now = self.clock.now();
         let id = OutcomeId::from_random(self.random());
         let mut reports = self.store.outcomes_of(row.decision.decision_id)?;
@@ -83,7 +85,8 @@ impl Memory {
         ))
     }
 
-    /// The decision that a caller names: by id, query id, or `last`.
+    /// The decision that a caller names: by id, query id, the first digits of its id (four at
+    /// least, where they fit no other), or `last`, the very last one.
     pub fn decision_id(&self, text: &str) -> Result<DecisionId> {
         let text = text.trim();
         if text == "last" {
@@ -110,13 +113,27 @@ impl Memory {
                     )
                 });
         }
-        text.parse().map_err(|_| {
-            Error::invalid(
-                Code::InvalidId,
-                "decision",
-                format!("{text:?} is not an id"),
-            )
-        })
+        if let Ok(id) = text.parse() {
+            return Ok(id);
+        }
+        let not = |code, message| Error::invalid(code, "decision", message);
+        match self.store.decisions_by_prefix(text) {
+            Ok(found) => match found[..] {
+                [id] => Ok(id),
+                [] => Err(not(
+                    Code::DecisionNotFound,
+                    format!("there is none whose id starts with {text}"),
+                )),
+                _ => Err(not(
+                    Code::AmbiguousId,
+                    format!("several have an id that starts with {text}"),
+                )),
+            },
+            Err(memrl_store::StoreError::InvalidId(_)) => {
+                Err(not(Code::InvalidId, format!("{text:?} is not an id")))
+            }
+            Err(other) => Err(other.into()),
+        }
     }
 
     /// Scores a decision under every spec in use and stores that.
@@ -312,6 +329,15 @@ pub(crate) fn own_prior(p: &memrl_store::CellPrior) -> OwnPrior {
         mean: p.mean,
         mass: p.mass,
     }
+}
+
+/// The report with its correction redacted; `None` when there is nothing to cut out.
+fn without_secrets(outcome: &Outcome) -> Option<Outcome> {
+    let (clean, cut) = memrl_capture::redact(outcome.user_correction.as_deref()?);
+    (cut > 0).then(|| Outcome {
+        user_correction: Some(clean.into_owned()),
+        ..outcome.clone()
+    })
 }
 
 /// All reports of a decision, added up.

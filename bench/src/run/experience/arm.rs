@@ -400,6 +400,7 @@ impl<'a> Student<'a> {
                 cells: vec![shown[place].to_string()],
                 useful: f64::from(u8::from(useful)),
                 decision: Some(decision.to_string()),
+                trajectory: None,
                 correction: None,
                 source: "user".to_owned(),
             })?;

@@ -67,7 +67,9 @@ pub struct Recall {
         memrl feedback last --useful 1a2b3c4d=1 --cited 1a2b3c4d\n  \
         memrl feedback last --success 0 --correction \"She drinks tea now.\" --revise\n  \
         memrl feedback helpful --episodes last\n  \
+        memrl feedback helpful --episodes last --trajectory session-7\n  \
         memrl feedback not-helpful --episodes 1a2b3c4d,5e6f7a8b\n\n\
+        `last` is the last decision that showed something: of --trajectory, else of no session.\n\
         Reports add up; the same report twice is one; a report that contradicts an earlier one\n\
         is stored and named, and counts only with --revise."
 )]
@@ -81,6 +83,9 @@ pub struct Feedback {
     /// With a verdict: the decision that showed them [default: the last one that did]
     #[arg(long = "decision", value_name = "ID", conflicts_with_all = OUTCOME)]
     pub shown_by: Option<String>,
+    /// The session or task whose last decision `last` means [default: the last of no session]
+    #[arg(long, value_name = "NAME")]
+    pub trajectory: Option<String>,
     /// How well the task went: 0 to 1, true or false
     #[arg(long, value_name = "X", value_parser = read::success)]
     pub success: Option<f64>,

@@ -15,7 +15,8 @@ pub fn run(global: &Global, args: args::Feedback, out: &mut Out) -> Result<u8> {
         return episodes::judge(global, args, out);
     }
     let memory = session::open(global, &[], out)?;
-    let decision = memory.decision_id(&args.about).map_err(|e| match e.code() {
+    let decision = memory.decision_meant(&args.about, args.trajectory.as_deref());
+    let decision = decision.map_err(|e| match e.code() {
         Code::InvalidId => Failure::hinted(
             e.code(),
             e.to_string(),

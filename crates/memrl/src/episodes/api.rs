@@ -146,17 +146,24 @@ pub struct Retrieved {
     pub recall: Recall,
     /// The episodes shown, best first.
     pub hits: Vec<Hit>,
+    /// How many that the policy wanted were held out at random (`explore.epsilon`).
+    pub held_out: usize,
 }
 
 /// A verdict on cells that were shown.
 #[derive(Debug, Clone)]
 pub struct CellFeedback {
-    /// The cells: ids, prefixes, citations, or `last` for all that the last decision showed.
+    /// The cells: ids, prefixes, citations, or `last` for all that the last decision showed that
+    /// showed anything: of the trajectory, where one is named.
     pub cells: Vec<String>,
     /// How useful they were, in [0, 1].
     pub useful: f64,
-    /// The decision that showed them; for each cell the last one that did when `None`.
+    /// The decision that showed them (its id, the first digits of it, or `last`); for each cell
+    /// the last one that did when `None`.
     pub decision: Option<String>,
+    /// The trajectory (session) whose last decision `last` means. With `None`, it is the newest
+    /// decision that belongs to no session and showed something, else the newest of all that did.
+    pub trajectory: Option<String>,
     /// What the user said instead.
     pub correction: Option<String>,
     /// Who says so: `user`, `agent`.

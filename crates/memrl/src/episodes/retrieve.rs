@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use memrl_learn::ValueEstimate;
-use memrl_store::{CellRow, Outline, Shown, StoreError};
+use memrl_learn::explore::HELD_OUT;
+use memrl_store::{CellRow, DecisionFilter, Outline, Shown, StoreError};
 
 use super::project::project_name;
 use crate::feedback::{accumulator, own_prior};
 use crate::{
-    CellFeedback, CellFeedbackReport, CellId, CellType, Code, DecisionId, Error, Hit, IdRef,
-    Memory, Outcome, RecallRequest, Result, RetrieveRequest, Retrieved, Scope, ValueView, Verdict,
+    CellFeedback, CellFeedbackReport, CellId, CellType, Code, DecisionId, DecisionPoint, Error,
+    Hit, IdRef, Memory, Outcome, RecallRequest, Result, RetrieveRequest, Retrieved, Scope,
+    ValueView, Verdict,
 };
 
 /// Most episodes that one retrieve shows; larger limits are capped.
@@ -74,7 +76,43 @@ impl Memory {
                 value,
             })
             .collect();
-        Ok(Retrieved { recall, hits })
+        let held_out = recall
+            .suppressed
+            .iter()
+            .filter(|s| s.reason == HELD_OUT)
+            .count();
+        Ok(Retrieved {
+            recall,
+            hits,
+            held_out,
+        })
+    }
+
+    /// The decision that somebody means who reports on it: as [`Memory::decision_id`], but `last`
+    /// is the last one that showed something, by the rule of [`CellFeedback::trajectory`]. Where
+    /// none has shown anything, it is the very last one.
+    pub fn decision_meant(&self, text: &str, trajectory: Option<&str>) -> Result<DecisionId> {
+        if text.trim() != "last" {
+            return self.decision_id(text);
+        }
+        if let Some(id) = self.store.last_showing(trajectory)? {
+            return Ok(id);
+        }
+        let Some(trajectory) = trajectory else {
+            return self.decision_id(text);
+        };
+        let filter = DecisionFilter {
+            point: Some(DecisionPoint::Recall),
+            trajectory: Some(trajectory.to_owned()),
+            items: false,
+            texts: false,
+            ..DecisionFilter::default()
+        };
+        let newest = self.store.decisions(&filter, None, 1)?.rows.pop();
+        newest.map(|r| r.decision.decision_id).ok_or_else(|| {
+            let message = format!("trajectory {trajectory:?} has none");
+            Error::invalid(Code::DecisionNotFound, "decision", message)
+        })
     }
 
     /// Records how useful cells were that a decision has shown. A cell that was never shown cannot
@@ -87,7 +125,7 @@ impl Memory {
         let decision = feedback
             .decision
             .as_deref()
-            .map(|d| self.decision_id(d))
+            .map(|d| self.decision_meant(d, feedback.trajectory.as_deref()))
             .transpose()?;
         if feedback.cells.is_empty() && decision.is_none() {
             let message = "names no cell; give ids, or `last`";
@@ -134,7 +172,8 @@ impl Memory {
         };
         for name in names {
             if name.trim() == "last" {
-                let id = decision.map_or_else(|| self.decision_id("last"), Ok)?;
+                let trajectory = feedback.trajectory.as_deref();
+                let id = decision.map_or_else(|| self.decision_meant("last", trajectory), Ok)?;
                 let row = self.store.decision(id)?;
                 if row.decision.slate().is_empty() {
                     let message = format!("decision {id} showed nothing");

@@ -111,8 +111,18 @@ fn recall(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
 
 fn feedback(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
     let mut body = req.native_object("Feedback")?;
+    let trajectory = match body.remove("trajectory") {
+        Some(Value::String(name)) => Some(name),
+        None | Some(Value::Null) => None,
+        Some(_) => {
+            return Err(Failure::new(
+                Code::InvalidInput,
+                "trajectory: must be a text",
+            ));
+        }
+    };
     let id = match body.remove("decision_id") {
-        Some(Value::String(id)) => app.memory.decision_id(&id)?,
+        Some(Value::String(id)) => app.memory.decision_meant(&id, trajectory.as_deref())?,
         Some(_) => {
             return Err(Failure::new(
                 Code::InvalidInput,

@@ -69,7 +69,10 @@ fn of_words(memory: &Memory, prompt: String, args: args::Capture) -> Result<Capt
     let decisions = args
         .decision
         .iter()
-        .map(|d| Ok(memory.why(d)?.decision.decision_id))
+        .map(|d| {
+            let id = memory.decision_meant(d, None)?;
+            Ok(memory.decision(&id.to_string())?.decision_id)
+        })
         .collect::<memrl::Result<Vec<_>>>()?;
     let episode = Episode {
         intent: Intent {

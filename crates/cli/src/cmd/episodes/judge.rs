@@ -43,6 +43,7 @@ pub fn judge(global: &Global, args: args::Feedback, out: &mut Out) -> Result<u8>
         cells: args.episodes,
         useful,
         decision: args.shown_by,
+        trajectory: args.trajectory,
         correction: args.correction,
         source,
     })?;

@@ -40,6 +40,7 @@ pub fn retrieve(global: &Global, args: args::Retrieve, out: &mut Out) -> Result<
         out.json(&json!({
             "decision_id": found.recall.decision_id,
             "hits": found.hits,
+            "held_out": found.held_out,
             "recall": found.recall,
         }))?;
         return Ok(0);
@@ -122,9 +123,23 @@ fn names(what: &str, all: &[String], most: usize, out: &mut Out) -> Result<()> {
 fn summary(found: &Retrieved, out: &mut Out) {
     let recall = &found.recall;
     let id = out.talk.hint(&recall.decision_id.to_string());
+    let held_out = match found.held_out {
+        0 => None,
+        1 => Some("1 memory that fits was held out at random (explore.epsilon)".to_owned()),
+        n => Some(format!(
+            "{n} memories that fit were held out at random (explore.epsilon)"
+        )),
+    };
     if found.hits.is_empty() {
-        out.note(&format!("Nothing relevant.\ndecision {id}"));
+        let why = out.talk.hint(&format!("memrl why {}", recall.decision_id));
+        out.note(&match held_out {
+            Some(said) => format!("Nothing shown: {said}; {why} tells more\ndecision {id}"),
+            None => format!("Nothing relevant.\ndecision {id}"),
+        });
         return;
+    }
+    if let Some(said) = held_out {
+        out.note(&format!("\n{said}"));
     }
     let helpful = out.talk.hint("memrl feedback helpful --episodes last");
     out.note(&format!(

@@ -69,6 +69,7 @@ pub fn verdict(cell: &str, useful: f64) -> CellFeedback {
         cells: vec![cell.to_owned()],
         useful,
         decision: None,
+        trajectory: None,
         correction: None,
         source: "user".into(),
     }

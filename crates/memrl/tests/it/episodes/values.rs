@@ -185,3 +185,108 @@ fn a_trace_reaches_the_decisions_before() {
     assert!((far.evidence - 0.63).abs() < 1e-9, "{far:?}");
     assert!(near.mean > far.mean && far.mean > 0.5);
 }
+
+#[test]
+fn ones_own_project_comes_first_where_both_are_equally_good() {
+    let bed = bed();
+    let text = "fix the login redirect that loops after the session expires";
+    let elsewhere = CaptureRequest {
+        project: Project::named("other"),
+        ..told(text, EpisodeStatus::Success)
+    };
+    for own_first in [true, false] {
+        if own_first {
+            capture(&bed.memory, text);
+        }
+        bed.memory.capture(elsewhere.clone()).unwrap();
+        let wide = RetrieveRequest {
+            only_project: false,
+            ..ask(text)
+        };
+        let hits = bed.memory.retrieve(&wide).unwrap().hits;
+        let projects: Vec<&str> = hits.iter().map(|h| h.project.as_str()).collect();
+        assert_eq!(projects, ["shop", "other"]);
+    }
+}
+
+#[test]
+fn a_first_memory_is_found_and_the_alphabet_is_no_meaning() {
+    let bed = bed();
+    capture(&bed.memory, "Fix the build");
+    assert_eq!(order(&bed, "build").len(), 1);
+    capture(&bed.memory, "Почини выгрузку заказов в таблицу");
+    assert_eq!(order(&bed, "выгрузка заказов").len(), 1);
+    assert!(order(&bed, "погода в Москве").is_empty());
+    assert!(order(&bed, "свари мне борщ").is_empty());
+}
+
+#[test]
+fn last_is_the_last_that_showed_something_in_ones_own_session() {
+    let bed = bed();
+    rivals(&bed);
+    let retrieved = |trajectory: Option<&str>, query: &str| {
+        let ask = RetrieveRequest {
+            trajectory: trajectory.map(str::to_owned),
+            limit: 1,
+            ..ask(query)
+        };
+        bed.memory.retrieve(&ask).unwrap()
+    };
+    let last = |trajectory: Option<&str>| CellFeedback {
+        trajectory: trajectory.map(str::to_owned),
+        ..verdict("last", 1.0)
+    };
+    let judged = |trajectory| {
+        let done = bed.memory.judge(&last(trajectory)).unwrap();
+        assert_eq!(done.reports.len(), 1);
+        done.reports[0].decision_id
+    };
+    let nothing = "translate the quarterly tax report into Finnish";
+    let mine = retrieved(Some("mine"), LOGIN).recall.decision_id;
+    let alone = retrieved(None, LOGIN).recall.decision_id;
+    let theirs = retrieved(Some("theirs"), LOGIN).recall.decision_id;
+    for trajectory in [Some("mine"), Some("theirs"), None] {
+        assert!(retrieved(trajectory, nothing).hits.is_empty());
+    }
+    assert_eq!(judged(Some("mine")), mine);
+    assert_eq!(judged(Some("theirs")), theirs);
+    assert_eq!(judged(None), alone);
+    let meant = |trajectory| bed.memory.decision_meant("last", trajectory);
+    assert_eq!(meant(Some("mine")).unwrap(), mine);
+    assert_eq!(meant(None).unwrap(), alone);
+    // A session that has seen nothing has nothing to judge, whatever others were shown.
+    let shown_nothing = retrieved(Some("new"), nothing).recall.decision_id;
+    let refused = bed.memory.judge(&last(Some("new"))).unwrap_err();
+    assert_eq!(refused.code(), Code::NeverShown);
+    assert_eq!(meant(Some("new")).unwrap(), shown_nothing);
+    assert_eq!(
+        bed.memory.judge(&last(Some("nobody"))).unwrap_err().code(),
+        Code::DecisionNotFound
+    );
+}
+
+#[test]
+fn a_decision_is_named_by_the_start_of_its_id() {
+    let bed = bed();
+    rivals(&bed);
+    let id = bed.memory.retrieve(&ask(LOGIN)).unwrap().recall.decision_id;
+    let text = id.to_string();
+    for prefix in [&text[..8], &text[..13], &text] {
+        assert_eq!(bed.memory.decision_id(prefix).unwrap(), id, "{prefix}");
+        assert_eq!(bed.memory.why(prefix).unwrap().decision.decision_id, id);
+    }
+    let wrong = if text.starts_with("0000") {
+        "1111"
+    } else {
+        "0000"
+    };
+    for (name, code) in [
+        (wrong, Code::DecisionNotFound),
+        ("abc", Code::InvalidId),
+        ("", Code::InvalidId),
+        ("latest", Code::InvalidId),
+    ] {
+        let refused = bed.memory.decision_id(name).unwrap_err();
+        assert_eq!(refused.code(), code, "{name:?}");
+    }
+}

@@ -21,17 +21,18 @@ pub(crate) fn run(call: &Call<'_>) -> Result<Output, Failure> {
             "project: is required here, as this server works in no directory of yours",
         ));
     };
+    let trajectory = call.text("session").or(call.trajectory);
     let decisions = call
         .texts("decision_ids")
         .iter()
-        .map(|id| call.memory.decision_id(id))
+        .map(|id| call.memory.decision_meant(id, trajectory))
         .collect::<memrl::Result<Vec<DecisionId>>>()?;
     let episode = episode(call, summary, &project.name);
     let captured = call.memory.capture(CaptureRequest {
         project: project.clone(),
         origin: Origin::Agent,
         decisions,
-        trajectory: call.text("session").or(call.trajectory).map(str::to_owned),
+        trajectory: trajectory.map(str::to_owned),
         episode,
     })?;
     let cell = &captured.cell;

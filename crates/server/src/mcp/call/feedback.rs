@@ -24,6 +24,7 @@ pub(crate) fn run(call: &Call<'_>) -> Result<Output, Failure> {
         cells,
         useful: if helpful { 1.0 } else { 0.0 },
         decision: call.text("decision_id").map(str::to_owned),
+        trajectory: call.trajectory.map(str::to_owned),
         correction: call.text("correction").map(str::to_owned),
         source: "agent".to_owned(),
     })?;

@@ -66,6 +66,7 @@ fn search(call: &Call<'_>, query: &str) -> Result<Output, Failure> {
             "decision_id": found.recall.decision_id,
             "context": found.recall.context,
             "hits": hits,
+            "held_out": found.held_out,
             "warnings": found.recall.warnings,
         }),
     })
@@ -73,8 +74,22 @@ fn search(call: &Call<'_>, query: &str) -> Result<Output, Failure> {
 
 fn search_text(found: &Retrieved) -> String {
     let mut text = found.recall.context.clone();
-    if found.hits.is_empty() {
-        text.push_str("Nothing that is remembered helps with this.\n");
+    match found.held_out {
+        0 if found.hits.is_empty() => {
+            text.push_str("Nothing that is remembered helps with this.\n");
+        }
+        0 => {}
+        n => {
+            let memories = if n == 1 {
+                "1 memory that fits was".to_owned()
+            } else {
+                format!("{n} memories that fit were")
+            };
+            let _ = writeln!(
+                text,
+                "{memories} held out at random, to learn what memory is worth (explore.epsilon)."
+            );
+        }
     }
     for hit in &found.hits {
         let project = Some(hit.project.as_str()).filter(|p| !p.is_empty());

@@ -84,6 +84,7 @@ pub(super) fn retrieve(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
     if let Some(answer) = answer.as_object_mut() {
         answer.remove("selected");
         answer.insert("hits".into(), hits.into());
+        answer.insert("held_out".into(), found.held_out.into());
     }
     ok(&answer)
 }
@@ -97,6 +98,7 @@ struct Judgement {
     helpful: Option<bool>,
     useful: Option<f64>,
     decision_id: Option<String>,
+    trajectory: Option<String>,
     correction: Option<String>,
     source: Option<String>,
 }
@@ -137,6 +139,7 @@ pub(super) fn judge(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
         cells,
         useful,
         decision: said.decision_id,
+        trajectory: said.trajectory,
         correction: said.correction,
         source: said.source.unwrap_or_else(|| "user".to_owned()),
     })?)
