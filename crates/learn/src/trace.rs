@@ -200,7 +200,11 @@ pub fn temporal(tasks: &[Task], window_days: f64, config: &TraceConfig) -> Vec<T
     by_end.dedup();
     let mut credits = Vec::new();
     for success in by_end.iter().filter(|t| t.success) {
-        let before = by_end.partition_point(|t| t.end <= success.start);
+        // Of two that nobody knows more of than one and the same instant, neither is before the
+        // other.
+        let precedes =
+            |t: &Task| t.end < success.start || (t.end == success.start && t.start < t.end);
+        let before = by_end.partition_point(precedes);
         let recent = by_end[..before]
             .iter()
             .rev()

@@ -31,7 +31,7 @@ impl Default for ValueConfig {
             propagation_threshold: 0.5,
             neighbours: 10,
             trace_decay: 0.7,
-            utility_weight: 0.5,
+            utility_weight: 0.7,
         }
     }
 }
