@@ -240,7 +240,7 @@ impl Memory {
                 read
             }
         };
-        let over = entry.ended && is_complete(&entry.transcript_path, read);
+        let over = entry.ended && is_complete(&entry.transcript_path, read, now);
         if (over || is_silent(entry, now)) && note.remove(&self.dir)? {
             return Ok(());
         }
@@ -282,12 +282,12 @@ fn is_silent(entry: &Entry, now: Timestamp) -> bool {
 }
 
 /// Whether nothing more is to come in the transcript of an ended session.
-fn is_complete(transcript: &Path, read: u64) -> bool {
+fn is_complete(transcript: &Path, read: u64, now: Timestamp) -> bool {
     let Ok(meta) = std::fs::metadata(transcript) else {
         return true;
     };
-    let age = meta.modified().ok().and_then(|t| t.elapsed().ok());
-    meta.len() <= read || age.is_none_or(|a| a.as_secs() > SETTLED_SECONDS)
+    let quiet_days = modified(transcript).map(|at| now.days_since(at));
+    meta.len() <= read || quiet_days.is_none_or(|days| days > SETTLED_SECONDS as f64 / 86_400.0)
 }
 
 fn modified(path: &Path) -> Option<Timestamp> {

@@ -10,13 +10,13 @@ use memrl_capture::{CaptureError, ReadOptions, read_on, transcript::resumes};
 use super::extract::extract;
 use crate::{
     CaptureAction, CaptureFile, CaptureRequest, Captured, CellStatus, Code, Episode, Error, Memory,
-    Origin, Project, Result,
+    Origin, Project, Result, Timestamp,
 };
 
 /// Longest first line that is looked at to tell files apart.
 const MAX_HEAD: u64 = 1 << 20;
-/// A transcript that was not written to for this long is finished.
-const SETTLED: std::time::Duration = std::time::Duration::from_mins(1);
+/// A transcript that was not written to for this long is finished, in days: a minute.
+const SETTLED_DAYS: f64 = 1.0 / 1440.0;
 /// Longest diff that is stored, in bytes.
 const MAX_DIFF: u64 = 256 << 10;
 
@@ -58,10 +58,10 @@ impl Memory {
         file.seek(SeekFrom::Start(offset))
             .map_err(|e| Error::io(path, e))?;
         let root = request.project.as_ref().and_then(|p| p.root.as_deref());
-        let written = meta.modified().ok().and_then(|t| t.elapsed().ok());
+        let written = meta.modified().ok().and_then(since_epoch);
         // Agents append to JSON Lines; any other file is as it is.
         let finished = path.extension().is_none_or(|e| e != "jsonl")
-            || written.is_none_or(|age| age > SETTLED);
+            || written.is_none_or(|at| self.clock.now().days_since(at) > SETTLED_DAYS);
         let options = ReadOptions {
             root: root.map_or_else(String::new, |r| r.display().to_string()),
             finished,
@@ -168,6 +168,12 @@ fn uuid_in(text: &str) -> Option<String> {
         })
     })?;
     text.get(at..at + 36).map(str::to_ascii_lowercase)
+}
+
+/// A time of the file system, as ours.
+fn since_epoch(time: std::time::SystemTime) -> Option<Timestamp> {
+    let since = time.duration_since(std::time::UNIX_EPOCH).ok()?;
+    i64::try_from(since.as_micros()).ok().map(Timestamp)
 }
 
 fn first_line(file: &mut File) -> std::io::Result<Vec<u8>> {
