@@ -18,9 +18,9 @@ mod traits;
 pub use error::{Result, StoreError};
 pub use rows::{
     Appended, CellFilter, CellPrior, CellRow, CellValue, CellVector, Change, Changed, Cursor,
-    DecisionFilter, DecisionRow, EventFilter, Evidence, InsertCell, Inserted, Maintained,
-    NewDecision, Order, OutcomeRow, Outline, Page, PurgeReport, Recorded, Reward, Seq, Shown,
-    Stats, UpdateCell, Vector, Version,
+    DecisionCounts, DecisionFilter, DecisionRow, EventFilter, Evidence, InsertCell, Inserted,
+    Maintained, NewDecision, Order, OutcomeRow, Outline, Page, PayloadRow, PurgeReport, Recorded,
+    Reward, Seq, Shown, Stats, UpdateCell, Vector, Version,
 };
 pub use sqlite::SqliteStore;
 pub use traits::{INDEX_STALE, Store};

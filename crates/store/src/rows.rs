@@ -220,6 +220,32 @@ pub struct Shown {
     pub last_at: Option<Timestamp>,
 }
 
+/// What a cell says in some places of its payload.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PayloadRow {
+    /// The cell.
+    pub cell_id: CellId,
+    /// Its status.
+    pub status: CellStatus,
+    /// Its scope.
+    pub scope: Scope,
+    /// When what it tells of happened.
+    pub occurred_at: Option<Timestamp>,
+    /// The values, in the order of the places asked for; null where there is nothing.
+    pub values: Vec<Value>,
+}
+
+/// How many decisions there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct DecisionCounts {
+    /// All.
+    pub made: u64,
+    /// Those that showed (selected) something.
+    pub shown: u64,
+    /// Those of them about which an outcome was reported.
+    pub reported: u64,
+}
+
 /// What a summary needs of a cell.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Outline {

@@ -3,13 +3,16 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use memrl_types::{CellId, CellStatus, CellType, DecisionId, Event, Outcome, OutcomeId, Timestamp};
+use memrl_types::{
+    CellId, CellStatus, CellType, DecisionId, DecisionPoint, Event, Outcome, OutcomeId, Scope,
+    Timestamp,
+};
 
 use crate::rows::{
     Appended, CellFilter, CellPrior, CellRow, CellValue, CellVector, Change, Cursor,
-    DecisionFilter, DecisionRow, EventFilter, Evidence, InsertCell, Inserted, Maintained,
-    NewDecision, OutcomeRow, Outline, Page, PurgeReport, Recorded, Reward, Seq, Shown, Stats,
-    UpdateCell, Vector, Version,
+    DecisionCounts, DecisionFilter, DecisionRow, EventFilter, Evidence, InsertCell, Inserted,
+    Maintained, NewDecision, OutcomeRow, Outline, Page, PayloadRow, PurgeReport, Recorded, Reward,
+    Seq, Shown, Stats, UpdateCell, Vector, Version,
 };
 use crate::{Result, StoreError};
 
@@ -70,6 +73,11 @@ pub trait Store: Send + Sync {
         filter: &CellFilter,
         paths: &[&str],
     ) -> Result<Vec<(Vec<serde_json::Value>, u64)>>;
+
+    /// What the wanted cells say at these places of their payloads (as in
+    /// [`Store::count_by_payload`]), in the order of the filter, without reading the rest of them.
+    /// No place, and a filter by text, are refused.
+    fn payload_values(&self, filter: &CellFilter, paths: &[&str]) -> Result<Vec<PayloadRow>>;
 
     /// The values that scopes have under a key (texts as they are, everything else as JSON), each
     /// with the number of its live cells, neither deleted nor superseded, of whatever other
@@ -147,8 +155,13 @@ pub trait Store: Send + Sync {
     fn vectors_missing(&self, model: &str, after: Seq, limit: usize) -> Result<Vec<CellRow>>;
 
     /// The vectors of this model of all cells that are not deleted, in order of row number: of
-    /// cells of these types, or of all where none is named.
-    fn vectors_of(&self, model: &str, types: &[CellType]) -> Result<Vec<CellVector>>;
+    /// cells of these types and statuses, or of all where none is named.
+    fn vectors_of(
+        &self,
+        model: &str,
+        types: &[CellType],
+        statuses: &[CellStatus],
+    ) -> Result<Vec<CellVector>>;
 
     /// Stores vectors (replacing those of the same model), each with the version of the cell
     /// that it was made from: a vector of an older version is dropped. Returns how many were
@@ -185,6 +198,14 @@ pub trait Store: Send + Sync {
         visit: &mut dyn FnMut(DecisionRow) -> ControlFlow<()>,
     ) -> Result<()>;
 
+    /// How many decisions there are at this point (or at any) whose scope has every pair of this
+    /// one ([`Scope::admits`]); `None` counts all scopes. Reads no candidate that was not shown.
+    fn count_decisions(
+        &self,
+        point: Option<DecisionPoint>,
+        scope: Option<&Scope>,
+    ) -> Result<DecisionCounts>;
+
     /// The decisions of a trajectory, in order, with items and texts.
     fn trajectory(&self, id: &str) -> Result<Vec<DecisionRow>>;
 
@@ -206,8 +227,10 @@ pub trait Store: Send + Sync {
     /// For each of these cells, in this order, how many recall decisions showed it.
     fn shown_counts(&self, seqs: &[Seq]) -> Result<Vec<Shown>>;
 
-    /// Records a report about a decision (or the decision of a query id). The same report for
-    /// the same decision again is not stored twice (nor are its events): the answer names the first.
+    /// Records a report about a decision (or the decision of a query id). A report that equals the
+    /// newest one of the same source about the same decision is that one, sent again: it is not
+    /// stored twice (nor are its events), and the answer names the first. One that equals an older
+    /// report only is a new one: its source has changed its mind and now changes it back.
     fn append_outcome(
         &self,
         id: OutcomeId,
@@ -238,6 +261,17 @@ pub trait Store: Send + Sync {
     /// Adds evidence; `keep` is the share of its mass that a piece keeps per day of age, in
     /// (0, 1]. Another `keep` than last time recomputes all sums.
     fn add_evidence(&self, evidence: &[Evidence], keep: f64) -> Result<()>;
+
+    /// Puts this evidence in the place of all that these outcomes have given so far, and adds
+    /// evidence of other outcomes as [`Store::add_evidence`] does. Answers the sums as they were
+    /// before of the cells for which this changed a piece, in order of row number; of mass 0 and
+    /// without observations where there was no evidence.
+    fn replace_evidence(
+        &self,
+        outcomes: &[OutcomeId],
+        evidence: &[Evidence],
+        keep: f64,
+    ) -> Result<Vec<CellValue>>;
 
     /// The evidence sums of these cells; cells without evidence are left out.
     fn values(&self, seqs: &[Seq]) -> Result<Vec<CellValue>>;

@@ -12,7 +12,8 @@ use memrl_store::{CellPrior, CellRow};
 use super::capture::live_episodes;
 use crate::feedback::{accumulator, own_prior};
 use crate::{
-    CellId, Episode, EpisodeStatus, Memory, OutcomeId, PropagateReport, PropagateRequest, Result,
+    CellId, CellStatus, Episode, EpisodeStatus, Memory, OutcomeId, PropagateReport,
+    PropagateRequest, Result,
 };
 
 /// A change of value below this is not worth counting.
@@ -20,6 +21,9 @@ const NOTABLE: f64 = 0.0005;
 /// Most cells that are compared with each other: all pairs of them are seconds of work. Of more,
 /// those with evidence come first, then the newest.
 const MOST_CELLS: usize = 40_000;
+/// Cells that lift others and are lifted. What was put away (expired, contradicted, superseded)
+/// says nothing about what is still there.
+const LIVE: &[CellStatus] = &[CellStatus::Active, CellStatus::Quarantined];
 /// Threads that look for neighbours.
 const THREADS: usize = 2;
 
@@ -36,7 +40,7 @@ impl Memory {
         let now = self.clock.now();
         let settings = &self.config.values;
         let prior = settings.prior();
-        let mut vectors = self.store.vectors_of(self.embedder.id(), &[])?;
+        let mut vectors = self.store.vectors_of(self.embedder.id(), &[], LIVE)?;
         let sums: HashMap<i64, _> = self
             .store
             .all_values()?

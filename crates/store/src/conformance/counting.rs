@@ -1,15 +1,17 @@
 //! What was shown, what cells say in their payloads, which scopes there are, all vectors at once.
 
 use memrl_types::{
-    Cell, CellStatus, CellType, Decision, DecisionPoint, OutcomeId, Scope, Timestamp,
+    Cell, CellStatus, CellType, Decision, DecisionPoint, Outcome, OutcomeId, Scope, Timestamp,
 };
 use serde_json::json;
 
 use super::Check;
-use super::fixtures::{NOW, cell, cell_id, decision, decision_id, insert, item, vector};
+use super::fixtures::{
+    NOW, cell, cell_id, decision, decision_id, insert, item, outcome_id, vector,
+};
 use crate::{
-    CellFilter, CellPrior, CellVector, Evidence, InsertCell, NewDecision, Shown, Store, StoreError,
-    Vector,
+    CellFilter, CellPrior, CellVector, DecisionCounts, Evidence, InsertCell, NewDecision, Order,
+    PayloadRow, Shown, Store, StoreError, Vector,
 };
 
 pub(super) const CHECKS: &[Check] = &[
@@ -36,6 +38,14 @@ pub(super) const CHECKS: &[Check] = &[
     (
         "scopes_are_counted_by_their_values",
         scopes_are_counted_by_their_values,
+    ),
+    (
+        "decisions_are_counted_by_what_became_of_them",
+        decisions_are_counted_by_what_became_of_them,
+    ),
+    (
+        "payloads_are_read_in_some_places",
+        payloads_are_read_in_some_places,
     ),
     (
         "vectors_come_all_at_once_without_deleted_cells",
@@ -317,6 +327,119 @@ fn scopes_are_counted_by_their_values(store: &dyn Store) {
     assert_eq!(values("nobody"), []);
 }
 
+fn decisions_are_counted_by_what_became_of_them(store: &dyn Store) {
+    let none = DecisionCounts::default();
+    assert_eq!(store.count_decisions(None, None).unwrap(), none);
+    let ann = Scope::of("user", "ann");
+    let bob = Scope::of("user", "bob");
+    let mut more = bob.clone();
+    more.0.insert("project".to_owned(), json!("shop"));
+    for (n, point, scope, cells) in [
+        (1, DecisionPoint::Recall, &ann, &[1, 2][..]),
+        (2, DecisionPoint::Recall, &ann, &[]),
+        (3, DecisionPoint::Recall, &bob, &[1]),
+        (4, DecisionPoint::Recall, &more, &[2, 3]),
+        (5, DecisionPoint::Store, &ann, &[1]),
+    ] {
+        let decision = Decision {
+            point,
+            scope: scope.clone(),
+            ..showing(n, "t", cells)
+        };
+        log(store, &decision);
+    }
+    // A report twice, one about a decision that showed nothing, one of another point.
+    for (n, about) in [(1, 1), (2, 1), (3, 2), (4, 4), (5, 5)] {
+        let report = Outcome {
+            success: Some(1.0),
+            source: n.to_string(),
+            ..Outcome::default()
+        };
+        store
+            .append_outcome(outcome_id(n), decision_id(about), NOW, &report, &[])
+            .unwrap();
+    }
+    let recall = Some(DecisionPoint::Recall);
+    for (point, scope, made, shown, reported) in [
+        (None, None, 5, 4, 3),
+        (recall, None, 4, 3, 2),
+        (recall, Some(&ann), 2, 1, 1),
+        (recall, Some(&bob), 2, 2, 1),
+        (recall, Some(&more), 1, 1, 1),
+        (Some(DecisionPoint::Store), Some(&bob), 0, 0, 0),
+        (recall, Some(&Scope::of("user", "carl")), 0, 0, 0),
+        (recall, Some(&Scope::default()), 4, 3, 2),
+    ] {
+        let counts = DecisionCounts {
+            made,
+            shown,
+            reported,
+        };
+        let found = store.count_decisions(point, scope).unwrap();
+        assert_eq!(found, counts, "{point:?} {scope:?}");
+    }
+}
+
+fn payloads_are_read_in_some_places(store: &dyn Store) {
+    let mut first = with_payload(1, json!({"a": {"b": "x"}, "n": 7, "other": "long"}));
+    first.occurred_at = Some(Timestamp(-5));
+    let second = with_payload(2, json!({"a": [1], "n": null}));
+    let put = [
+        insert(first.clone()),
+        insert(second.clone()),
+        insert(cell(3, "none")),
+    ];
+    store.insert(&put).unwrap();
+    store
+        .set_status(cell_id(2), CellStatus::Expired, NOW, &[])
+        .unwrap();
+    let oldest_first = CellFilter {
+        order: Order::Oldest,
+        ..CellFilter::default()
+    };
+    let read = |filter: &CellFilter, paths: &[&str]| store.payload_values(filter, paths);
+    let row = |n: u64, status, of: &Cell, values: [serde_json::Value; 2]| PayloadRow {
+        cell_id: cell_id(n),
+        status,
+        scope: of.scope.clone(),
+        occurred_at: of.occurred_at,
+        values: values.into(),
+    };
+    let nothing = json!(null);
+    let expected = [
+        row(1, CellStatus::Active, &first, [json!("x"), json!(7)]),
+        row(
+            2,
+            CellStatus::Expired,
+            &second,
+            [nothing.clone(), nothing.clone()],
+        ),
+        row(
+            3,
+            CellStatus::Active,
+            &cell(3, ""),
+            [nothing.clone(), nothing],
+        ),
+    ];
+    assert_eq!(read(&oldest_first, &["a.b", "n"]).unwrap(), expected);
+    let only = CellFilter {
+        statuses: vec![CellStatus::Expired],
+        ..CellFilter::default()
+    };
+    assert_eq!(read(&only, &["a"]).unwrap()[0].values, [json!([1])]);
+    let by_text = CellFilter {
+        text: Some("x".to_owned()),
+        ..CellFilter::default()
+    };
+    for refused in [
+        read(&only, &[]),
+        read(&only, &["a\"b"]),
+        read(&by_text, &["a"]),
+    ] {
+        assert!(matches!(refused, Err(StoreError::InvalidInput(_))));
+    }
+}
+
 fn vectors_come_all_at_once_without_deleted_cells(store: &dyn Store) {
     let mut other = insert(cell(3, "c"));
     other.vector = Some(Vector {
@@ -354,17 +477,27 @@ fn vectors_come_all_at_once_without_deleted_cells(store: &dyn Store) {
     let (fact, episode) = (one(0, CellType::Fact, 1), one(3, CellType::Episode, 4));
     let old = one(5, CellType::Fact, 6);
     assert_eq!(
-        store.vectors_of("m1", &[]).unwrap(),
+        store.vectors_of("m1", &[], &[]).unwrap(),
         [fact.clone(), episode.clone(), old.clone()]
     );
     assert_eq!(
-        store.vectors_of("m1", &[CellType::Episode]).unwrap(),
+        store.vectors_of("m1", &[CellType::Episode], &[]).unwrap(),
         [episode]
     );
     let facts = store
-        .vectors_of("m1", &[CellType::Fact, CellType::Procedure])
+        .vectors_of("m1", &[CellType::Fact, CellType::Procedure], &[])
         .unwrap();
     assert_eq!(facts, [fact, old]);
-    assert_eq!(store.vectors_of("m2", &[]).unwrap()[0].bytes, [9]);
-    assert_eq!(store.vectors_of("m3", &[]).unwrap(), []);
+    assert_eq!(store.vectors_of("m2", &[], &[]).unwrap()[0].bytes, [9]);
+    assert_eq!(store.vectors_of("m3", &[], &[]).unwrap(), []);
+    let of_status = |statuses: &[CellStatus]| {
+        let found = store.vectors_of("m1", &[CellType::Fact], statuses).unwrap();
+        found.iter().map(|v| v.seq).collect::<Vec<_>>()
+    };
+    assert_eq!(of_status(&[CellStatus::Active]), [seqs[0]]);
+    assert_eq!(
+        of_status(&[CellStatus::Superseded, CellStatus::Active]),
+        [seqs[0], seqs[5]]
+    );
+    assert!(of_status(&[CellStatus::Deleted]).is_empty());
 }

@@ -44,6 +44,10 @@ pub(super) const CHECKS: &[Check] = &[
         an_outcome_sent_twice_counts_once,
     ),
     (
+        "who_changes_a_verdict_back_is_heard",
+        who_changes_a_verdict_back_is_heard,
+    ),
+    (
         "rewards_replace_those_of_the_same_spec",
         rewards_replace_those_of_the_same_spec,
     ),
@@ -326,6 +330,52 @@ fn what_cannot_be_logged_is_refused(store: &dyn Store) {
     ));
     // The refused ones took no step.
     assert_eq!(log(store, &decision(2, "t", &[1])).step, 1);
+}
+
+/// A caller that gets no answer sends its report again: that is one report. A caller that has
+/// said something else meanwhile and says the first thing again means it.
+fn who_changes_a_verdict_back_is_heard(store: &dyn Store) {
+    log(store, &decision(1, "t", &[1]));
+    let report = |success: f64, source: &str| Outcome {
+        success: Some(success),
+        source: source.to_owned(),
+        ..Outcome::default()
+    };
+    let said = [
+        (1, report(1.0, "a"), true),
+        (2, report(1.0, "a"), false),
+        (3, report(0.0, "b"), true),
+        (4, report(0.0, "a"), true),
+        (5, report(1.0, "a"), true),
+        (6, report(1.0, "a"), false),
+        // Another source has said something meanwhile; this one has not.
+        (7, report(0.0, "b"), false),
+        (8, report(0.0, "tool call 7"), true),
+        (9, report(0.0, ""), true),
+        (10, report(0.0, ""), false),
+    ];
+    for (n, report, new) in &said {
+        let done = store
+            .append_outcome(outcome_id(*n), decision_id(1), NOW, report, &[])
+            .unwrap();
+        assert_eq!(done.created, *new, "{n}");
+    }
+    let retry = |report: &Outcome| {
+        let done = store.append_outcome(outcome_id(99), decision_id(1), NOW, report, &[]);
+        done.unwrap().outcome_id
+    };
+    assert_eq!(
+        retry(&said[5].1),
+        outcome_id(5),
+        "the newest, not the first"
+    );
+    assert_eq!(store.outcomes_of(decision_id(1)).unwrap().len(), 6);
+    let broken = Outcome {
+        implied_success: Some(f64::NAN),
+        ..Outcome::default()
+    };
+    let refused = store.append_outcome(outcome_id(98), decision_id(1), NOW, &broken, &[]);
+    assert!(matches!(refused, Err(StoreError::InvalidInput(_))));
 }
 
 fn an_outcome_sent_twice_counts_once(store: &dyn Store) {

@@ -17,6 +17,10 @@ pub(super) const CHECKS: &[Check] = &[
         the_order_of_evidence_does_not_matter,
     ),
     (
+        "replaced_evidence_leaves_nothing_of_what_it_replaces",
+        replaced_evidence_leaves_nothing_of_what_it_replaces,
+    ),
+    (
         "another_decay_recomputes_the_sums",
         another_decay_recomputes_the_sums,
     ),
@@ -108,6 +112,54 @@ fn the_order_of_evidence_does_not_matter(store: &dyn Store) {
     for value in store.values(&[a, b]).unwrap() {
         close(&value, expected, expected, 4, 21);
     }
+}
+
+fn replaced_evidence_leaves_nothing_of_what_it_replaces(store: &dyn Store) {
+    let [a, b] = seqs(store);
+    let c = store.insert(&[insert(cell(3, "z"))]).unwrap()[0].seq;
+    let [one, two, unheard] = [1, 2, 9].map(outcome_id);
+    let first = [
+        piece(a, 1, 0.5, 1.0, 0),
+        piece(b, 1, 0.5, 1.0, 0),
+        piece(b, 2, 1.0, 0.0, 1),
+    ];
+    assert_eq!(
+        store.replace_evidence(&[], &first, 1.0).unwrap().len(),
+        2,
+        "without outcomes it is added"
+    );
+    let before = store.all_values().unwrap();
+    // Nothing new is no change.
+    let same = store.replace_evidence(&[one, one], &first[..2], 1.0);
+    assert_eq!(same.unwrap(), []);
+    assert_eq!(store.all_values().unwrap(), before);
+    // `a` and `b` lose what outcome 1 gave, `c` gains; outcome 2 is not named and stays.
+    let gain = [piece(c, 1, 0.25, 1.0, 0)];
+    let changed = store.replace_evidence(&[one, unheard], &gain, 1.0).unwrap();
+    assert_eq!(changed[..2], before[..]);
+    assert_eq!((changed[2].seq, changed[2].observations), (c, 0));
+    assert!(store.evidence_of(a).unwrap().is_empty());
+    assert_eq!(store.evidence_of(b).unwrap(), first[2..]);
+    let values = store.all_values().unwrap();
+    assert_eq!(values.len(), 2, "what has no evidence has no sum");
+    close(&values[0], 0.0, 1.0, 1, 1);
+    close(&values[1], 0.25, 0.25, 1, 0);
+    // Refused as a whole: what was to be replaced is still there.
+    let broken = [piece(a, 2, 1.5, 1.0, 0)];
+    assert!(matches!(
+        store.replace_evidence(&[two], &broken, 1.0),
+        Err(StoreError::InvalidInput(_))
+    ));
+    assert_eq!(store.all_values().unwrap(), values);
+    // With another decay, too, all sums are those of the pieces that are there.
+    store
+        .replace_evidence(&[two], &[piece(a, 2, 1.0, 1.0, 2)], 0.5)
+        .unwrap();
+    assert!(store.values(&[b]).unwrap().is_empty());
+    store
+        .add_evidence(&[piece(a, 3, 1.0, 1.0, 0)], 0.5)
+        .unwrap();
+    close(&store.values(&[a]).unwrap()[0], 1.25, 1.25, 2, 2);
 }
 
 fn another_decay_recomputes_the_sums(store: &dyn Store) {

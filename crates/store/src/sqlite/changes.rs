@@ -95,6 +95,7 @@ pub(super) fn vectors_of(
     conn: &Connection,
     model: &str,
     types: &[CellType],
+    statuses: &[CellStatus],
 ) -> Result<Vec<CellVector>> {
     let Some(model) = names::find(conn, model)? else {
         return Ok(Vec::new());
@@ -103,6 +104,7 @@ pub(super) fn vectors_of(
     conditions.add("v.model = ?", [model]);
     conditions.add("c.status <> ?", [i64::from(CellStatus::Deleted.code())]);
     conditions.one_of("c.kind", types.iter().map(|t| t.code()));
+    conditions.one_of("c.status", statuses.iter().map(|s| s.code()));
     let mut statement = conn.prepare_cached(&format!(
         "SELECT c.seq, c.kind, v.bytes FROM cells c JOIN cell_vectors v ON v.cell = c.seq {} \
          ORDER BY c.seq",

@@ -83,7 +83,7 @@ impl Conditions {
 pub(super) fn conditions(filter: &CellFilter) -> Conditions {
     let mut conditions = Conditions::default();
     for (key, value) in filter.scope.iter().flat_map(|s| &s.0) {
-        let (term, bound) = scope_has(key, value, filter.null_matches_absent);
+        let (term, bound) = scope_has("c.scope", key, value, filter.null_matches_absent);
         conditions.add(term, bound);
     }
     conditions.one_of("c.kind", filter.types.iter().map(|t| t.code()));
@@ -132,19 +132,18 @@ pub(super) fn list(
     Ok(Page { rows, next: None })
 }
 
-/// The condition that a scope of a cell has a pair, with its
-/// parameters.
-fn scope_has(
+/// The condition that the scope in this column has a pair, with its parameters.
+pub(super) fn scope_has(
+    column: &str,
     key: &str,
     value: &serde_json::Value,
     null_matches_absent: bool,
 ) -> (String, Vec<String>) {
-    let having =
-        String::from("c.scope IN (SELECT scope FROM scope_pairs WHERE key = ? AND value = ?)");
+    let having = format!("{column} IN (SELECT scope FROM scope_pairs WHERE key = ? AND value = ?)");
     let mut bound = vec![key.to_owned(), pair_value(value)];
     if value.is_null() && null_matches_absent {
         bound.push(key.to_owned());
-        let absent = String::from("c.scope NOT IN (SELECT scope FROM scope_pairs WHERE key = ?)");
+        let absent = format!("{column} NOT IN (SELECT scope FROM scope_pairs WHERE key = ?)");
         return (format!("({having} OR {absent})"), bound);
     }
     (having, bound)

@@ -35,14 +35,17 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use memrl_types::{CellId, CellStatus, CellType, DecisionId, Event, Outcome, OutcomeId, Timestamp};
+use memrl_types::{
+    CellId, CellStatus, CellType, DecisionId, DecisionPoint, Event, Outcome, OutcomeId, Scope,
+    Timestamp,
+};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::rows::{
     Appended, CellFilter, CellPrior, CellRow, CellValue, CellVector, Change, Cursor,
-    DecisionFilter, DecisionRow, EventFilter, Evidence, InsertCell, Inserted, Maintained,
-    NewDecision, OutcomeRow, Outline, Page, PurgeReport, Recorded, Reward, Seq, Shown, Stats,
-    UpdateCell, Vector, Version,
+    DecisionCounts, DecisionFilter, DecisionRow, EventFilter, Evidence, InsertCell, Inserted,
+    Maintained, NewDecision, OutcomeRow, Outline, Page, PayloadRow, PurgeReport, Recorded, Reward,
+    Seq, Shown, Stats, UpdateCell, Vector, Version,
 };
 use crate::{Result, Store, StoreError};
 use names::{Interner, Names};
@@ -281,6 +284,10 @@ impl Store for SqliteStore {
         self.read(|c| count::by_payloads(c, filter, paths))
     }
 
+    fn payload_values(&self, filter: &CellFilter, paths: &[&str]) -> Result<Vec<PayloadRow>> {
+        self.read(|c| count::payload_values(c, &self.names, filter, paths))
+    }
+
     fn outline(&self, filter: &CellFilter) -> Result<Vec<Outline>> {
         self.read(|c| outline::of(c, filter))
     }
@@ -360,8 +367,13 @@ impl Store for SqliteStore {
         self.read(|c| changes::vectors_missing(c, &self.names, model, after, limit))
     }
 
-    fn vectors_of(&self, model: &str, types: &[CellType]) -> Result<Vec<CellVector>> {
-        self.read(|c| changes::vectors_of(c, model, types))
+    fn vectors_of(
+        &self,
+        model: &str,
+        types: &[CellType],
+        statuses: &[CellStatus],
+    ) -> Result<Vec<CellVector>> {
+        self.read(|c| changes::vectors_of(c, model, types, statuses))
     }
 
     fn put_vectors(&self, vectors: &[(Seq, u32, Vector)]) -> Result<usize> {
@@ -398,6 +410,14 @@ impl Store for SqliteStore {
         visit: &mut dyn FnMut(DecisionRow) -> ControlFlow<()>,
     ) -> Result<()> {
         self.read(|c| log_read::for_each(c, &self.names, filter, None, visit))
+    }
+
+    fn count_decisions(
+        &self,
+        point: Option<DecisionPoint>,
+        scope: Option<&Scope>,
+    ) -> Result<DecisionCounts> {
+        self.read(|c| count::decisions(c, point, scope))
     }
 
     fn trajectory(&self, id: &str) -> Result<Vec<DecisionRow>> {
@@ -467,6 +487,18 @@ impl Store for SqliteStore {
     fn add_evidence(&self, evidence: &[Evidence], keep: f64) -> Result<()> {
         values::check(evidence, keep)?;
         self.write(Durability::Disk, |tx, _| values::add(tx, evidence, keep))
+    }
+
+    fn replace_evidence(
+        &self,
+        outcomes: &[OutcomeId],
+        evidence: &[Evidence],
+        keep: f64,
+    ) -> Result<Vec<CellValue>> {
+        values::check(evidence, keep)?;
+        self.write(Durability::Disk, |tx, _| {
+            values::replace(tx, outcomes, evidence, keep)
+        })
     }
 
     fn values(&self, seqs: &[Seq]) -> Result<Vec<CellValue>> {

@@ -1,7 +1,7 @@
 //! Outcomes: stored as they arrive.
 
 use memrl_types::{DecisionId, Outcome, OutcomeId, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Transaction};
+use rusqlite::{Connection, Transaction};
 
 use super::{cells, edit, log, texts};
 use crate::rows::{OutcomeRow, Recorded};
@@ -10,6 +10,7 @@ use crate::{Result, StoreError};
 /// Numbers that JSON cannot hold would not come back.
 pub(super) fn check(outcome: &Outcome) -> Result<()> {
     let finite = outcome.success.is_none_or(f64::is_finite)
+        && outcome.implied_success.is_none_or(f64::is_finite)
         && outcome.verdicts.iter().all(|v| v.useful.is_finite())
         && outcome.metrics.values().all(|m| m.is_finite());
     if finite {
@@ -38,16 +39,10 @@ pub(super) fn append(
     let mut bare = outcome.clone();
     let correction = bare.user_correction.take();
     let body = edit::to_json("outcome", &bare)?;
-    let same: Option<[u8; 16]> = tx
-        .prepare_cached(
-            "SELECT o.outcome_id FROM outcomes o LEFT JOIN texts t ON t.id = o.correction \
-             WHERE o.decision = ?1 AND o.body = ?2 AND t.body IS ?3 ORDER BY o.seq LIMIT 1",
-        )?
-        .query_row((seq, &body, &correction), |r| r.get(0))
-        .optional()?;
-    if let Some(first) = same {
+    let newest = newest_of(tx, seq, &outcome.source)?;
+    if let Some((same, _, _)) = newest.filter(|(_, b, c)| *b == body && *c == correction) {
         return Ok(Recorded {
-            outcome_id: OutcomeId::from_bytes(first),
+            outcome_id: same,
             decision_id,
             created: false,
         });
@@ -72,6 +67,27 @@ pub(super) fn append(
         decision_id,
         created: true,
     })
+}
+
+/// The newest report of a source about a decision: id, body and correction.
+fn newest_of(
+    conn: &Connection,
+    decision: i64,
+    source: &str,
+) -> Result<Option<(OutcomeId, String, Option<String>)>> {
+    let mut statement = conn.prepare_cached(
+        "SELECT o.outcome_id, o.body, t.body FROM outcomes o \
+         LEFT JOIN texts t ON t.id = o.correction WHERE o.decision = ?1 ORDER BY o.seq DESC",
+    )?;
+    let mut rows = statement.query([decision])?;
+    while let Some(row) = rows.next()? {
+        let body: String = row.get(1)?;
+        if cells::from_json::<Outcome>(&body)?.source == source {
+            let id = OutcomeId::from_bytes(row.get(0)?);
+            return Ok(Some((id, body, row.get(2)?)));
+        }
+    }
+    Ok(None)
 }
 
 /// See [`crate::Store::outcomes_of`].

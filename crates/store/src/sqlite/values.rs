@@ -3,7 +3,7 @@
 //! A piece of evidence of mass m and age t days weighs m·keepᵗ. Because this is exponential, the
 //! sum over all pieces at one time gives the sum at any other time by one multiplication.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use memrl_types::{OutcomeId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
@@ -64,14 +64,72 @@ pub(super) fn add(tx: &Transaction<'_>, evidence: &[Evidence], keep: f64) -> Res
         }
     }
     for seq in to_sum {
-        let mut sum = None;
-        for e in evidence_of(tx, seq)?.iter().rev() {
-            sum = Some(plus(sum, e, keep));
-        }
-        if let Some(sum) = sum {
-            write(tx, &sum)?;
+        sum_again(tx, seq, keep)?;
+    }
+    Ok(())
+}
+
+/// See [`crate::Store::replace_evidence`].
+pub(super) fn replace(
+    tx: &Transaction<'_>,
+    outcomes: &[OutcomeId],
+    evidence: &[Evidence],
+    keep: f64,
+) -> Result<Vec<CellValue>> {
+    let given: HashSet<(OutcomeId, Seq)> = evidence.iter().map(|e| (e.outcome, e.seq)).collect();
+    let mut taken_back = BTreeSet::new();
+    for outcome in outcomes.iter().collect::<BTreeSet<_>>() {
+        let cells: Vec<Seq> = tx
+            .prepare_cached("SELECT cell FROM evidence WHERE outcome = ?1")?
+            .query_map([outcome.bytes()], |r| r.get(0))?
+            .collect::<Result<_, _>>()?;
+        let gone = cells.into_iter().map(|cell| (*outcome, cell));
+        taken_back.extend(gone.filter(|piece| !given.contains(piece)));
+    }
+    let mut changed: BTreeSet<Seq> = taken_back.iter().map(|(_, cell)| *cell).collect();
+    for e in evidence {
+        let same = tx
+            .prepare_cached(
+                "SELECT 1 FROM evidence WHERE cell = ?1 AND outcome = ?2 \
+                 AND mass = ?3 AND y = ?4 AND at = ?5",
+            )?
+            .exists((e.seq, e.outcome.bytes(), e.mass, e.y, e.at.0))?;
+        if !same {
+            changed.insert(e.seq);
         }
     }
+    let mut before = Vec::with_capacity(changed.len());
+    for seq in changed {
+        before.push(one(tx, seq)?.unwrap_or(CellValue {
+            seq,
+            successes: 0.0,
+            mass: 0.0,
+            observations: 0,
+            ref_time: Timestamp(0),
+        }));
+    }
+    for (outcome, cell) in &taken_back {
+        tx.prepare_cached("DELETE FROM evidence WHERE cell = ?1 AND outcome = ?2")?
+            .execute((cell, outcome.bytes()))?;
+    }
+    add(tx, evidence, keep)?;
+    for (_, cell) in &taken_back {
+        sum_again(tx, *cell, keep)?;
+    }
+    Ok(before)
+}
+
+/// Makes the sum of a cell anew from its pieces.
+fn sum_again(tx: &Transaction<'_>, seq: Seq, keep: f64) -> Result<()> {
+    let mut sum = None;
+    for e in evidence_of(tx, seq)?.iter().rev() {
+        sum = Some(plus(sum, e, keep));
+    }
+    if let Some(sum) = sum {
+        return write(tx, &sum);
+    }
+    tx.prepare_cached("DELETE FROM cell_values WHERE cell = ?1")?
+        .execute([seq])?;
     Ok(())
 }
 
