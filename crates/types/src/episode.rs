@@ -169,6 +169,14 @@ pub struct SessionCounts {
     pub tokens: u64,
     /// Lines that no parser knew.
     pub unknown_lines: u32,
+    /// Secrets that were cut out of prompts, answers and messages while it was read.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub redacted: u32,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_zero(count: &u32) -> bool {
+    *count == 0
 }
 
 /// A tool call that waits for its result.
@@ -181,7 +189,7 @@ pub struct PendingCall {
     pub tool: String,
     /// What the call was about: a command or a path, shortened and redacted.
     pub subject: String,
-    /// Hash of the whole action, by which the same one is recognised later.
+    /// Hash of the whole action, redacted, by which the same one is recognised later.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub action: String,
 }

@@ -16,7 +16,7 @@ pub struct Reading {
     /// The latest answers whose tokens were counted, so that none is counted twice.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub answers: Vec<CountedAnswer>,
-    /// Hash of the latest prompt while nothing has followed it: some clients write it twice.
+    /// Hash of the latest prompt, redacted, while nothing has followed it: some clients write it twice.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub prompt: String,
     /// Errors that the same action may still resolve.
@@ -69,7 +69,7 @@ pub struct CountedAnswer {
 pub struct OpenTrouble {
     /// Its place in `errors_encountered`.
     pub trouble: u32,
-    /// Hash of the action that failed.
+    /// Hash of the action that failed, redacted.
     pub action: String,
     /// Places in `files_modified` of what was edited since.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -92,4 +92,7 @@ pub struct Turn {
     pub quoted: bool,
     /// What must be known of the line before: the element that is still open, or an empty line.
     pub text: String,
+    /// Whether a private key began on an earlier line and has not ended.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub key: bool,
 }

@@ -25,6 +25,7 @@ mod shapes;
 mod value;
 
 pub use diff::redact_diff;
+pub(crate) use pem::redact_line;
 pub use rules::{How, RULES, Rule};
 
 /// What a secret is replaced by.
@@ -47,6 +48,11 @@ pub fn redact(text: &str) -> (Cow<'_, str>, usize) {
         out = Cow::Owned(replace(&out, &cuts));
     }
     (out, count)
+}
+
+/// The text without what looks like a secret.
+pub(crate) fn redacted(text: &str) -> String {
+    redact(text).0.into_owned()
 }
 
 /// What all rules cut, in order, without overlaps.

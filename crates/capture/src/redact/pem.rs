@@ -1,8 +1,12 @@
 //! Private key blocks, whole or cut off.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
+use super::REDACTED;
+
 const BEGIN: &str = "-----BEGIN ";
+const END: &str = "-----END ";
 const DASHES: &str = "-----";
 /// Longest label of a block, e.g. `ENCRYPTED PRIVATE KEY`.
 const MAX_LABEL: usize = 48;
@@ -28,6 +32,75 @@ pub(super) fn scan(text: &str, out: &mut Vec<Range<usize>>) {
             from = end;
         }
     }
+}
+
+/// One line of a text that is read line by line, without what belongs to a private key. `open`:
+/// whether a key began on an earlier line and has not ended; kept for the next line.
+pub(crate) fn redact_line<'t>(line: &'t str, open: &mut bool) -> Cow<'t, str> {
+    if !*open && !line.contains(BEGIN) {
+        return line.into();
+    }
+    let mut out = String::new();
+    let mut rest = line;
+    loop {
+        if *open {
+            *open = false;
+            if let Some((_, behind)) = rest.split_once(END) {
+                rest = behind.split_once(DASHES).map_or("", |(_, behind)| behind);
+            } else if is_key_line(rest) {
+                *open = true;
+                return out.into();
+            }
+        }
+        let Some((at, body)) = open_block(rest) else {
+            out.push_str(rest);
+            return out.into();
+        };
+        out.push_str(&rest[..at]);
+        out.push_str(REDACTED);
+        rest = &rest[body..];
+        *open = true;
+    }
+}
+
+/// Where the first private key begins that goes on behind the end of this line, and its body.
+fn open_block(line: &str) -> Option<(usize, usize)> {
+    let mut from = 0;
+    while let Some(at) = line[from..].find(BEGIN).map(|at| from + at) {
+        from = at + BEGIN.len();
+        let length = line[from..].find(DASHES)?;
+        let body = from + length + DASHES.len();
+        let private = length <= MAX_LABEL && line[from..from + length].contains("PRIVATE KEY");
+        if private && is_key_line(&line[body..]) {
+            return Some((at, body));
+        }
+    }
+    None
+}
+
+/// Whether a line is one of a key: base64 in long runs, or one run alone; a header; nothing.
+fn is_key_line(line: &str) -> bool {
+    let mut rest = line;
+    let mut short = 0;
+    loop {
+        rest = &rest[gap(rest)..];
+        if rest.is_empty() || armour_header(rest).is_some() {
+            return true;
+        }
+        let run = base64(rest);
+        short += usize::from(run < LINE);
+        if run == 0 || short > 1 {
+            return false;
+        }
+        rest = &rest[run..];
+    }
+}
+
+/// Length of the run of base64 that a text begins with.
+fn base64(text: &str) -> usize {
+    text.bytes()
+        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
+        .count()
 }
 
 /// The end of a block whose footer is there.
@@ -58,10 +131,7 @@ fn cut_off(text: &str, body: usize) -> Option<usize> {
             at += header;
             continue;
         }
-        let word = text[at..]
-            .bytes()
-            .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='))
-            .count();
+        let word = base64(&text[at..]);
         let is_last = at + word == text.len();
         let starts_a_key = text[at..].starts_with("MI") || text[at..].starts_with("b3BlbnNz");
         if word >= LINE || (end.is_none() && word > 0 && (starts_a_key || is_last)) {

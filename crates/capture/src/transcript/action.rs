@@ -5,6 +5,7 @@
 use serde_json::Value;
 
 use super::{shell, words};
+use crate::redact::redacted;
 
 /// Longest subject of a call that is kept.
 const LONGEST_SUBJECT: usize = 600;
@@ -57,15 +58,16 @@ pub(super) struct Action {
 }
 
 impl Action {
-    /// The call of `tool` with these arguments.
+    /// The call of `tool` with these arguments. They are redacted before anything is made of
+    /// them: a secret that was cut in two is not known any more.
     pub(super) fn new(tool: &str, input: &Value) -> Self {
         let text = |name: &str| input.get(name).and_then(Value::as_str).unwrap_or_default();
         let path = || {
-            ["file_path", "notebook_path", "path", "filePath"]
+            let path = ["file_path", "notebook_path", "path", "filePath"]
                 .iter()
                 .map(|n| text(n))
-                .find(|t| !t.is_empty())
-                .unwrap_or_default()
+                .find(|t| !t.is_empty());
+            redacted(path.unwrap_or_default())
         };
         match Kind::of(tool) {
             Kind::Shell => {
@@ -73,6 +75,7 @@ impl Action {
                 if command.contains("*** Begin Patch") {
                     return Self::patch(&command);
                 }
+                let command = redacted(&command);
                 Self::with(
                     tool,
                     &words::ends(command.trim(), LONGEST_SUBJECT),
@@ -83,23 +86,22 @@ impl Action {
                 Self::patch(input.as_str().unwrap_or_else(|| text("input")))
             }
             Kind::Edit | Kind::Read => {
-                Self::with(tool, words::cut(path(), LONGEST_SUBJECT), path())
+                let path = path();
+                Self::with(tool, words::cut(&path, LONGEST_SUBJECT), &path)
             }
             Kind::Search => {
-                let key = input.to_string();
-                let file = text("path");
-                if shell::base(file).trim_start_matches('.').contains('.') {
-                    Self::with(tool, words::cut(file, LONGEST_SUBJECT), &key)
+                let key = redacted(&input.to_string());
+                let file = path();
+                if shell::base(&file).trim_start_matches('.').contains('.') {
+                    Self::with(tool, words::cut(&file, LONGEST_SUBJECT), &key)
                 } else {
-                    Self::with(
-                        tool,
-                        &format!("for {}", words::line(text("pattern"), 200)),
-                        &key,
-                    )
+                    let pattern = redacted(text("pattern"));
+                    let subject = format!("for {}", words::line(&pattern, 200));
+                    Self::with(tool, &subject, &key)
                 }
             }
             Kind::Ours | Kind::Other => {
-                let key = input.to_string();
+                let key = redacted(&input.to_string());
                 Self::with(tool, &words::line(&key, 200), &key)
             }
         }
@@ -126,14 +128,15 @@ impl Action {
                 paths.push_str(path);
             }
         }
-        let key = paths.clone();
-        Self::with("apply_patch", &paths, &key)
+        let paths = redacted(&paths);
+        Self::with("apply_patch", &paths, &paths)
     }
 
     fn with(tool: &str, subject: &str, key: &str) -> Self {
-        let tool = words::line(tool, 80);
+        let tool = redacted(&words::line(&redacted(tool), 80));
         Self {
-            subject: subject.replace('\0', ""),
+            // Once more: what is stored must not change when it is redacted again.
+            subject: redacted(&subject.replace('\0', "")),
             key: super::hash(format!("{tool}\0{key}").as_bytes()),
             tool,
         }

@@ -16,6 +16,7 @@ mod outputs;
 mod plain;
 mod shell;
 mod story;
+mod talk;
 pub(crate) mod words;
 
 use std::io::BufRead;
@@ -25,7 +26,7 @@ use memrl_types::Episode;
 use story::Story;
 
 /// The version of the parser. Raised when the same transcript gives another episode.
-pub const PARSER: u32 = 1;
+pub const PARSER: u32 = 2;
 /// So many bytes of the first line make the hash of the head.
 const HEAD: usize = 4_096;
 

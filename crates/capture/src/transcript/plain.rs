@@ -1,10 +1,13 @@
 //! Plain text: turns that begin with `Human:`, `User:` or `Assistant:`, or prompts behind `> `.
 
+use std::borrow::Cow;
+
 use memrl_types::Turn;
 
 use super::story::Story;
 use super::words;
 use crate::own::open_block;
+use crate::redact::redact_line;
 
 const USER: [&str; 2] = ["human:", "user:"];
 const AGENT: [&str; 2] = ["assistant:", "ai:"];
@@ -91,6 +94,17 @@ fn begin_answer(story: &mut Story, quoted: bool) -> Turn {
     }
 }
 
+/// The line without what belongs to a private key that goes on over several.
+fn without_key<'t>(line: &'t str, turn: &mut Turn, story: &mut Story) -> Cow<'t, str> {
+    let was_open = turn.key;
+    let line = redact_line(line, &mut turn.key);
+    if turn.key && !was_open {
+        let count = &mut story.session.counts.redacted;
+        *count = count.saturating_add(1);
+    }
+    line
+}
+
 /// Takes one line of a prompt. Between lines only the element that is still open is remembered,
 /// or that there was an empty line, so that a line costs no more in a long turn than in a short one.
 fn user(turn: &mut Turn, line: &str, story: &mut Story) {
@@ -98,7 +112,13 @@ fn user(turn: &mut Turn, line: &str, story: &mut Story) {
         return;
     }
     let blank = turn.text == "\n";
-    let text = format!("{}{}\n", turn.text, words::cut(line, LONGEST_LINE));
+    // No line alone shows that a key goes on from the line before.
+    let was_open = turn.key;
+    let line = without_key(words::cut(line, LONGEST_LINE), turn, story);
+    if was_open && line.is_empty() {
+        return;
+    }
+    let text = format!("{}{line}\n", turn.text);
     story.aside(&text);
     let clean = words::clean(&text);
     let open = words::open_tag(&text).map(|tag| format!("<{tag}>\n"));
@@ -125,6 +145,7 @@ fn user(turn: &mut Turn, line: &str, story: &mut Story) {
         }
         return;
     }
+    let clean = story.redacted(&clean);
     turn.number = story.judge_prompt(&clean);
     if turn.number == 1 {
         story.first_prompt(&clean);
@@ -135,8 +156,9 @@ fn user(turn: &mut Turn, line: &str, story: &mut Story) {
 }
 
 fn agent(turn: &mut Turn, line: &str, story: &mut Story) {
+    let line = without_key(line, turn, story);
     // Only a block of ours that is still open must be remembered, and of it only that it is.
-    turn.text.push_str(line);
+    turn.text.push_str(&line);
     turn.text.push('\n');
     story.aside(&turn.text);
     story.said(&turn.text);

@@ -3,14 +3,13 @@
 //! **Architecture Invariant:** everything that it must remember is in the episode, so that reading
 //! in pieces equals reading at once. Knows no file format.
 
-use memrl_types::{
-    CountedAnswer, EPISODE_SCHEMA, Episode, OpenTrouble, PendingCall, Session, Timestamp, Trouble,
-};
+use memrl_types::{EPISODE_SCHEMA, Episode, OpenTrouble, PendingCall, Session, Timestamp, Trouble};
 
 use super::action::{Action, Kind, relative};
 use super::counts::test_counts;
 use super::{PARSER, ReadOptions, outputs, shell, words};
-use crate::own::{citations, decision_ids, injected_decisions, strip_own, without_citations};
+use crate::own::decision_ids;
+use crate::redact::redacted;
 use crate::signs;
 
 /// Most errors that an episode keeps.
@@ -19,14 +18,11 @@ const MOST_TROUBLES: usize = 50;
 const MOST_FILES: usize = 200;
 /// Most calls that wait for results; the oldest are given up.
 const MOST_PENDING: usize = 256;
-/// Answers whose tokens are remembered.
-const MOST_ANSWERS: usize = 4;
-/// Longest prompt that is kept, in characters.
-const LONGEST_PROMPT: usize = 4_000;
 
 /// An episode that is being told.
 pub(super) struct Story {
-    episode: Episode,
+    /// What was told so far.
+    pub episode: Episode,
     /// The session, taken out of the episode for the time.
     pub session: Session,
 }
@@ -55,8 +51,8 @@ impl Story {
                 .clone_into(&mut episode.project);
         }
         if episode.intent.extracted_intent.is_empty() {
-            episode.intent.extracted_intent =
-                words::first_sentences(&episode.intent.raw_prompt, 300);
+            let intent = words::first_sentences(&episode.intent.raw_prompt, 300);
+            episode.intent.extracted_intent = redacted(&intent);
         }
         if episode.intent.task_type == memrl_types::TaskType::Unknown {
             episode.intent.task_type = signs::task_type_of(&episode.intent.raw_prompt);
@@ -74,7 +70,7 @@ impl Story {
     /// The directory that the client worked in; the first one is the root.
     pub(super) fn directory(&mut self, path: &str) {
         if self.session.reading.root.is_empty() {
-            words::cut(path, 1_000).clone_into(&mut self.session.reading.root);
+            self.session.reading.root = redacted(words::cut(&redacted(path), 1_000));
         }
     }
 
@@ -94,126 +90,11 @@ impl Story {
         }
     }
 
-    fn step(&mut self) -> u32 {
+    /// One more step, and its number.
+    pub(super) fn step(&mut self) -> u32 {
         let seen = &mut self.session.reading.seen;
         seen.step = seen.step.saturating_add(1);
         seen.step
-    }
-
-    /// Text around the conversation: only what we injected there is looked at.
-    pub(super) fn aside(&mut self, raw: &str) {
-        for id in injected_decisions(raw) {
-            keep(&mut self.session.decisions, id);
-        }
-    }
-
-    /// A whole prompt, as the client wrote it down.
-    pub(super) fn prompt(&mut self, raw: &str) {
-        self.aside(raw);
-        if raw.trim_start().starts_with("[Request interrupted by user") {
-            self.interruption();
-        }
-        let text = words::clean(raw);
-        if text.is_empty() {
-            return;
-        }
-        let hash = super::hash(text.as_bytes());
-        if self.session.reading.prompt == hash {
-            return;
-        }
-        if self.judge_prompt(&text) == 1 {
-            self.first_prompt(&text);
-        }
-        self.session.reading.prompt = hash;
-    }
-
-    /// Counts a prompt and judges it by its beginning; which prompt of the session it is, from 1.
-    pub(super) fn judge_prompt(&mut self, beginning: &str) -> u32 {
-        let step = self.step();
-        let counts = &mut self.session.counts;
-        counts.prompts = counts.prompts.saturating_add(1);
-        let seen = &mut self.session.reading.seen;
-        seen.prompt = step;
-        if counts.prompts > 1 {
-            if words::corrects(beginning) {
-                seen.correction = step;
-                counts.corrections = counts.corrections.saturating_add(1);
-            } else if words::approves(beginning) {
-                seen.approval = step;
-            }
-        }
-        counts.prompts
-    }
-
-    /// The first prompt, without wrappers. What was made of an earlier reading of it is made anew.
-    pub(super) fn first_prompt(&mut self, text: &str) {
-        let intent = &mut self.episode.intent;
-        words::cut(text, LONGEST_PROMPT)
-            .trim_end()
-            .clone_into(&mut intent.raw_prompt);
-        intent.extracted_intent.clear();
-        intent.task_type = memrl_types::TaskType::Unknown;
-        intent.domain.clear();
-    }
-
-    /// One more line of the first prompt; whether another one may follow.
-    pub(super) fn more_prompt(&mut self, line: &str, behind_a_blank_line: bool) -> bool {
-        let mut text = std::mem::take(&mut self.episode.intent.raw_prompt);
-        text.push_str(if behind_a_blank_line { "\n\n" } else { "\n" });
-        text.push_str(line);
-        self.first_prompt(&text);
-        self.episode.intent.raw_prompt.len() == text.len()
-    }
-
-    /// The user interrupted.
-    pub(super) fn interruption(&mut self) {
-        let count = &mut self.session.counts.interruptions;
-        *count = count.saturating_add(1);
-    }
-
-    /// A line that no parser knows.
-    pub(super) fn unknown_line(&mut self) {
-        let count = &mut self.session.counts.unknown_lines;
-        *count = count.saturating_add(1);
-    }
-
-    /// An answer of the model, or one more part of it, and its tokens. Parts share an id.
-    pub(super) fn answer(&mut self, id: &str, tokens: u64) {
-        self.session.reading.prompt.clear();
-        let answers = &mut self.session.reading.answers;
-        let known = answers.iter_mut().find(|a| !id.is_empty() && a.id == id);
-        let more = if let Some(answer) = known {
-            let more = tokens.saturating_sub(answer.tokens);
-            answer.tokens += more;
-            more
-        } else {
-            if !id.is_empty() {
-                if answers.len() >= MOST_ANSWERS {
-                    answers.remove(0);
-                }
-                answers.push(CountedAnswer {
-                    id: words::cut(id, 100).to_owned(),
-                    tokens,
-                });
-            }
-            self.session.counts.answers = self.session.counts.answers.saturating_add(1);
-            self.step();
-            tokens
-        };
-        self.session.counts.tokens = self.session.counts.tokens.saturating_add(more);
-    }
-
-    /// What the agent said.
-    pub(super) fn said(&mut self, text: &str) {
-        let text = strip_own(text);
-        for id in citations(&text) {
-            keep(&mut self.session.cited, id);
-        }
-        for open in &mut self.session.reading.open {
-            if open.said.is_empty() {
-                open.said = words::first_sentences(&without_citations(&text), 200);
-            }
-        }
     }
 
     /// A tool is called.
@@ -325,18 +206,18 @@ impl Story {
         match Kind::of(&call.tool) {
             Kind::Read => keep(
                 &mut self.episode.context.files_read,
-                relative(&call.subject, &root),
+                inside(&call.subject, &root),
             ),
             Kind::Search if !call.subject.starts_with("for ") => {
                 keep(
                     &mut self.episode.context.files_read,
-                    relative(&call.subject, &root),
+                    inside(&call.subject, &root),
                 );
             }
             Kind::Edit => call
                 .subject
                 .lines()
-                .for_each(|path| self.edited(&relative(path, &root))),
+                .for_each(|path| self.edited(&inside(path, &root))),
             Kind::Shell => {
                 let mut here = true;
                 for simple in shell::split(&call.subject) {
@@ -346,7 +227,7 @@ impl Story {
                     for file in simple.reads() {
                         // Where a relative path leads is known only while nobody has gone elsewhere.
                         if here || file.starts_with('/') {
-                            keep(&mut self.episode.context.files_read, relative(file, &root));
+                            keep(&mut self.episode.context.files_read, inside(file, &root));
                         }
                     }
                 }
@@ -386,7 +267,8 @@ impl Story {
         counts.tool_failures = counts.tool_failures.saturating_add(1);
         let seen = &mut self.session.reading.seen;
         seen.failure = seen.step;
-        let (error_type, message) = outputs::classify(output, class);
+        let (error_type, message) = outputs::classify(&self.redacted(output), class);
+        let (error_type, message) = (redacted(&error_type), redacted(&message));
         let troubles = &mut self.episode.context.errors_encountered;
         let known = troubles
             .iter()
@@ -441,14 +323,19 @@ impl Story {
                 .collect::<Vec<_>>()
                 .join(" ");
             trouble.resolved = true;
-            trouble.resolution = (!text.is_empty()).then(|| words::line(&text, 500));
+            trouble.resolution = (!text.is_empty()).then(|| redacted(&words::line(&text, 500)));
             false
         });
     }
 }
 
+/// A path as it is kept: relative to the root where it lies in it.
+fn inside(path: &str, root: &str) -> String {
+    redacted(&relative(path, root))
+}
+
 /// Adds to a bounded list what is not in it yet.
-fn keep(list: &mut Vec<String>, item: String) {
+pub(super) fn keep(list: &mut Vec<String>, item: String) {
     if !item.is_empty() && list.len() < MOST_FILES && !list.contains(&item) {
         list.push(item);
     }

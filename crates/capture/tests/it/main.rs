@@ -7,6 +7,7 @@ mod foreign;
 mod pieces;
 mod redact;
 mod robust;
+mod secrets;
 mod signs;
 mod support;
 mod text;
