@@ -165,31 +165,31 @@ impl Signs {
 
 /// The verdict on a session, from the signs in it. The first rule that applies decides:
 ///
-/// 1. something was reverted, or the user's last prompt corrects, and neither a green test run
-///    nor a commit nor an approval came after it: failure;
-/// 2. the user approved, and corrected or reverted nothing later: success;
-/// 3. the last test run was red, or did not get as far as counting: partial if a commit came
+/// 1. something was reverted, and neither a green test run nor a commit nor an approval came
+///    after it: failure;
+/// 2. the user's last prompt corrects, and nothing came after it: failure. What came after it is
+///    judged by the other rules, so that a correction that was followed is partial at most;
+/// 3. the user approved, and corrected or reverted nothing later: success;
+/// 4. the last test run was red, or did not get as far as counting: partial if a commit came
 ///    after it, failure otherwise;
-/// 4. the last action failed, and its error was not resolved: failure;
-/// 5. the last test run was green, or a commit was made, and no correction or revert came later:
+/// 5. the last action failed, and its error was not resolved: failure;
+/// 6. the last test run was green, or a commit was made, and no correction or revert came later:
 ///    success;
-/// 6. anything else: partial.
+/// 7. anything else: partial.
 pub fn status_of(episode: &Episode) -> EpisodeStatus {
     let signs = Signs::of(episode);
     let seen = signs.seen;
     let refused = signs.refused();
-    let last_word = seen.revert.max(if seen.correction == seen.prompt {
-        seen.correction
-    } else {
-        0
-    });
     let good_tests = if signs.green == Some(true) {
         seen.tests
     } else {
         0
     };
     let good = good_tests.max(if signs.committed { seen.commit } else { 0 });
-    if last_word > good.max(seen.approval) {
+    let taken_back = seen.revert > good.max(seen.approval);
+    // A step is a prompt, an answer or a result: the last one is the last thing at all.
+    let last_word = seen.correction > 0 && seen.correction == seen.step;
+    if taken_back || last_word {
         return EpisodeStatus::Failure;
     }
     if signs.approved() {
@@ -231,7 +231,8 @@ pub fn status_of(episode: &Episode) -> EpisodeStatus {
 /// | the last action failed and was not made good | −1 |
 ///
 /// One more failure, correction, revert or interruption never raises it, one more passed test
-/// never lowers it. The weights are a guess by hand: what they are worth is for the learner to
+/// never lowers it. A correction that was followed weighs as much as one that was not: that it was
+/// needed is the sign. The weights are a guess by hand: what they are worth is for the learner to
 /// find out, which treats this as one observation of low weight.
 pub fn implied_success(episode: &Episode) -> Option<f64> {
     let signs = Signs::of(episode);

@@ -129,10 +129,12 @@ pub fn parse_memrl(text: &str) -> Result<MemrlEpisode, ForeignError> {
     let mut redacted = redact_episode(&mut episode);
     let mut retrievals = rest.retrieval_history;
     for retrieval in &mut retrievals {
-        let (clean, cut) = crate::redact(&retrieval.task_description);
-        if cut > 0 {
-            retrieval.task_description = clean.into_owned();
-            redacted += cut;
+        for text in [&mut retrieval.project, &mut retrieval.task_description] {
+            let (clean, cut) = crate::redact(text);
+            if cut > 0 {
+                *text = clean.into_owned();
+                redacted += cut;
+            }
         }
     }
     let mut utility = rest.utility;
@@ -155,7 +157,8 @@ pub fn parse_memrl(text: &str) -> Result<MemrlEpisode, ForeignError> {
 
 /// The file of an episode as those programs write and read it: their fields, all of them, in
 /// their order. `written` stands in where the episode says neither when it began nor when it
-/// ended. What they have no field for (learnings, the patch, the session) is left out.
+/// ended. What they have no field for (learnings, the solution, later prompts, the patch, the
+/// session) is left out.
 pub fn to_memrl_json(
     episode: &Episode,
     id: &str,

@@ -63,6 +63,11 @@ impl Records {
         }
         self.redacted += cut;
         record.text = text;
+        for tag in &mut record.tags {
+            let (clean, cut) = crate::redact(tag);
+            self.redacted += cut;
+            *tag = clean.into_owned();
+        }
         self.records.push(record);
     }
 }

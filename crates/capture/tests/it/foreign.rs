@@ -447,3 +447,18 @@ proptest! {
         prop_assert!(!clean || kept == words.iter().map(String::as_str).collect::<Vec<_>>());
     }
 }
+
+#[test]
+fn tags_and_projects_hold_no_secret() {
+    let token = ["ghp", &"a1B2c3D4e5".repeat(4)[..36]].join("_");
+    let text = format!("---\ntags: [deploy, {token}]\n---\n# Deploy\n\nBy hand.\n");
+    let records = parse_markdown(&text, "notes.md");
+    assert!(records.redacted > 0);
+    assert!(!format!("{:?}", records.records).contains(&token));
+    let text = format!(
+        r#"{{"id":"a","retrieval_history":[{{"project":"{token}","task_description":"x"}}]}}"#
+    );
+    let episode = parse_memrl(&text).unwrap();
+    assert_eq!(episode.retrievals[0].project, "[redacted]");
+    assert_eq!(episode.redacted, 1);
+}

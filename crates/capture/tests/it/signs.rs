@@ -74,6 +74,8 @@ struct Signs {
     /// Of the last test run.
     failed: Option<u32>,
     errors: usize,
+    /// Steps in all; 0: more than any.
+    step: u32,
 }
 
 fn episode(signs: Signs) -> Episode {
@@ -87,7 +89,8 @@ fn episode(signs: Signs) -> Episode {
     e.context.errors_encountered = vec![Trouble::default(); signs.errors];
     let mut session = Session::default();
     let seen = &mut session.reading.seen;
-    [seen.step, seen.prompt, seen.correction] = [100, signs.prompt, signs.correction];
+    let steps = if signs.step == 0 { 100 } else { signs.step };
+    [seen.step, seen.prompt, seen.correction] = [steps, signs.prompt, signs.correction];
     [seen.approval, seen.action, seen.failure] = [signs.approval, signs.action, signs.failure];
     [seen.tests, seen.broken] = [signs.tests, signs.broken];
     [seen.commit, seen.revert] = [signs.commit, signs.revert];
@@ -122,8 +125,12 @@ fn the_verdict_follows_the_written_rule() {
     let cases = [
         ("nothing", Partial, none),
         ("green", Success, green),
-        ("green, then corrected", Failure, corrected),
+        ("green, then corrected", Failure, Signs { step: 7, ..corrected }),
         ("corrected, then another prompt", Partial, Signs { prompt: 9, ..corrected }),
+        ("approved, then corrected, then done", Partial, Signs { approval: 6, action: 9, ..corrected }),
+        ("corrected, then failed", Failure, Signs { errors: 1, failure: 9, action: 9, ..corrected }),
+        ("corrected, then red", Failure, Signs { failed: Some(1), tests: 9, ..corrected }),
+        ("corrected, then reverted", Failure, Signs { revert: 9, ..corrected }),
         ("corrected, then green", Success, Signs { correction: 3, prompt: 3, ..green }),
         ("corrected, then committed", Success, Signs { commit: 8, ..corrected }),
         ("red", Failure, red),
@@ -189,6 +196,7 @@ fn any_signs() -> impl Strategy<Value = Episode> {
                 revert,
                 failed,
                 errors,
+                step: 0,
             });
             let session = e.session.as_mut().unwrap();
             [
