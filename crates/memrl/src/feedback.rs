@@ -152,8 +152,8 @@ impl Memory {
 
     /// Turns the outcome into evidence about the cells that were shown, and about what led to
     /// them: earlier decisions of the trajectory and the cells that they were made from. All
-    /// reports on a decision share one key, so a later or revised report replaces the evidence
-    /// instead of doubling it.
+    /// reports on a decision share one key, and all that it has given so far, also to ancestors, is
+    /// replaced by what all reports together give: their order does not matter.
     fn credit(
         &self,
         row: &DecisionRow,
@@ -168,33 +168,17 @@ impl Memory {
         let slate: Vec<CellId> = row.decision.slate().iter().map(|i| i.cell_id).collect();
         let signal = Signal::of(&merged.outcome);
         let primary = credit_signal(&merged.outcome, &slate, signal, at);
-        // A report about the whole task is given to each of its decisions: no trace is needed.
-        let partial = reports.iter().any(|r| !r.outcome.whole);
-        let earlier = if partial && signal.is_some() {
+        let earlier = if signal.is_some() && leaves_traces(reports, merged) {
             self.earlier_slates(row)?
         } else {
             Vec::new()
         };
         let parents = |cell: CellId| self.parents(cell);
         let trace = self.config.values.trace();
-        let mut pieces = spread(&primary, &earlier, &parents, signal, at, &trace);
-        if reports.len() > 1 {
-            // What an earlier report credited and the sum of all no longer does counts nothing.
-            let nothing = memrl_learn::value::Evidence {
-                mass: 0.0,
-                y: 0.0,
-                at,
-            };
-            let before = slate
-                .iter()
-                .chain(earlier.iter().flat_map(|(_, cells)| cells));
-            for cell in before {
-                pieces.entry(*cell).or_insert(nothing);
-            }
-        }
+        let pieces = spread(&primary, &earlier, &parents, signal, at, &trace);
         let key = first.outcome_id;
         let pieces: Vec<_> = pieces.into_iter().map(|(cell, p)| (key, cell, p)).collect();
-        self.put_evidence(&pieces)
+        self.replace_evidence(&[key], &pieces)
     }
 
     /// The slates of the decisions before this one, as far as a trace reaches.
@@ -243,7 +227,19 @@ impl Memory {
         &self,
         pieces: &[(OutcomeId, CellId, memrl_learn::value::Evidence)],
     ) -> Result<Vec<(CellId, f64, f64)>> {
-        if pieces.is_empty() {
+        self.replace_evidence(&[], pieces)
+    }
+
+    /// Puts evidence in the place of all that these outcomes have given so far, wherever it went;
+    /// answers the cells whose value this changed: id, before, after. What is dated in the future
+    /// (a clock that went wrong, an import) counts as of now: sums are kept as of their newest
+    /// piece, so that all others would be as old as that date is far.
+    pub(crate) fn replace_evidence(
+        &self,
+        outcomes: &[OutcomeId],
+        pieces: &[(OutcomeId, CellId, memrl_learn::value::Evidence)],
+    ) -> Result<Vec<(CellId, f64, f64)>> {
+        if outcomes.is_empty() && pieces.is_empty() {
             return Ok(Vec::new());
         }
         let now = self.clock.now();
@@ -258,16 +254,16 @@ impl Memory {
                     seq: (*seq)?,
                     mass: p.mass,
                     y: p.y,
-                    at: p.at,
+                    at: p.at.min(now),
                 })
             })
             .collect();
-        let known: Vec<i64> = evidence.iter().map(|e| e.seq).collect();
-        let rows = self.store.rows(&known)?;
+        let keep = 1.0 - self.config.values.decay_rate;
+        let before = self.store.replace_evidence(outcomes, &evidence, keep)?;
+        let seqs: Vec<i64> = before.iter().map(|v| v.seq).collect();
+        let rows = self.store.rows(&seqs)?;
         let kinds: Vec<(i64, CellType)> = rows.iter().map(|r| (r.seq, r.cell.kind)).collect();
-        let before = self.estimates(&kinds, now)?;
-        self.store
-            .add_evidence(&evidence, 1.0 - self.config.values.decay_rate)?;
+        let before = self.estimates_from(&kinds, &before, now)?;
         let after = self.estimates(&kinds, now)?;
         let mut changed: Vec<(CellId, f64, f64)> = rows
             .iter()
@@ -278,7 +274,6 @@ impl Memory {
             .filter(|(_, before, after)| (before - after).abs() > 1e-9)
             .collect();
         changed.sort_by_key(|(id, ..)| *id);
-        changed.dedup_by_key(|(id, ..)| *id);
         Ok(changed)
     }
 
@@ -290,12 +285,19 @@ impl Memory {
         now: Timestamp,
     ) -> Result<HashMap<i64, ValueEstimate>> {
         let seqs: Vec<i64> = cells.iter().map(|(seq, _)| *seq).collect();
-        let sums: HashMap<i64, Accumulator> = self
-            .store
-            .values(&seqs)?
-            .into_iter()
-            .map(|v| (v.seq, accumulator(&v)))
-            .collect();
+        self.estimates_from(cells, &self.store.values(&seqs)?, now)
+    }
+
+    /// The same, were these the sums of their evidence.
+    fn estimates_from(
+        &self,
+        cells: &[(i64, CellType)],
+        sums: &[memrl_store::CellValue],
+        now: Timestamp,
+    ) -> Result<HashMap<i64, ValueEstimate>> {
+        let seqs: Vec<i64> = cells.iter().map(|(seq, _)| *seq).collect();
+        let sums: HashMap<i64, Accumulator> =
+            sums.iter().map(|v| (v.seq, accumulator(v))).collect();
         let own: HashMap<i64, OwnPrior> = self
             .store
             .priors(&seqs)?
@@ -337,6 +339,17 @@ fn without_secrets(outcome: &Outcome) -> Option<Outcome> {
     (cut > 0).then(|| Outcome {
         user_correction: Some(clean.into_owned()),
         ..outcome.clone()
+    })
+}
+
+/// Whether what counts was said of a part of the task. A report about the whole task is given to
+/// each of its decisions, so that traces would count it again; and a report that says nothing
+/// about success (a failing tool, a citation) does not make it one about a part.
+fn leaves_traces(reports: &[OutcomeRow], merged: &Merged) -> bool {
+    let said = merged.outcome.success.is_some();
+    reports.iter().map(|r| &r.outcome).any(|o| {
+        let counts = if said { o.success } else { o.implied_success };
+        !o.whole && counts.is_some()
     })
 }
 

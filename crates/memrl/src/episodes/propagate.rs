@@ -7,13 +7,13 @@ use memrl_learn::propagate::{STRENGTH, propagate};
 use memrl_learn::trace::{Task, WINDOW_DAYS, temporal};
 use memrl_learn::{Graph, PropagationProblem};
 use memrl_recall::index::{QVec, nearest_neighbours};
-use memrl_store::{CellPrior, CellRow};
+use memrl_store::{CellFilter, CellPrior, PayloadRow};
+use serde_json::Value;
 
-use super::capture::live_episodes;
 use crate::feedback::{accumulator, own_prior};
 use crate::{
-    CellId, CellStatus, Episode, EpisodeStatus, Memory, OutcomeId, PropagateReport,
-    PropagateRequest, Result,
+    CellId, CellStatus, CellType, EpisodeStatus, Memory, OutcomeId, Project, PropagateReport,
+    PropagateRequest, Result, Timestamp,
 };
 
 /// A change of value below this is not worth counting.
@@ -122,13 +122,25 @@ impl Memory {
         })
     }
 
-    /// Credits the episodes of a project that came shortly before a success.
+    /// Credits the episodes of a project that came shortly before a success. What the episodes
+    /// looked at gave before, as far as they would not give it now (a success that is none any
+    /// more or was put away, a task that turned up in between), is taken back.
     fn credit_in_time(&self, request: &PropagateRequest) -> Result<usize> {
+        let filter = CellFilter {
+            scope: request.project.as_ref().map(Project::scope),
+            types: vec![CellType::Episode],
+            ..CellFilter::default()
+        };
+        let mut keys = Vec::new();
         let mut by_scope: HashMap<String, Vec<Task>> = HashMap::new();
-        for row in live_episodes(self, request.project.as_ref())? {
+        for row in self.store.payload_values(&filter, &PLACES)? {
+            keys.push(temporal_key(row.cell_id));
+            if row.status != CellStatus::Active {
+                continue;
+            }
             if let Some(task) = task_of(&row) {
                 by_scope
-                    .entry(row.cell.scope.canonical())
+                    .entry(row.scope.canonical())
                     .or_default()
                     .push(task);
             }
@@ -144,21 +156,26 @@ impl Memory {
                 ));
             }
         }
-        let credits = pieces.len();
-        self.put_evidence(&pieces)?;
-        Ok(credits)
+        self.replace_evidence(&keys, &pieces)?;
+        Ok(pieces.len())
     }
 }
 
+/// What [`task_of`] reads of an episode.
+const PLACES: [&str; 3] = ["timestamp_start", "timestamp_end", "outcome.status"];
+
 /// When an episode was worked on, and whether it was a success; `None` when nobody knows when.
-fn task_of(row: &CellRow) -> Option<Task> {
-    let episode: Episode = serde_json::from_value(row.cell.payload.clone()?).ok()?;
-    let end = episode.timestamp_end.or(row.cell.occurred_at)?;
+fn task_of(row: &PayloadRow) -> Option<Task> {
+    let [start, end, status] = row.values.as_slice() else {
+        return None;
+    };
+    let time = |value: &Value| value.as_str()?.parse::<Timestamp>().ok();
+    let end = time(end).or(row.occurred_at)?;
     Some(Task {
-        cell: row.cell.cell_id,
-        start: episode.timestamp_start.unwrap_or(end),
+        cell: row.cell_id,
+        start: time(start).unwrap_or(end),
         end,
-        success: episode.outcome.status == EpisodeStatus::Success,
+        success: status.as_str() == Some(EpisodeStatus::Success.as_str()),
     })
 }
 

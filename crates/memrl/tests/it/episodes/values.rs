@@ -290,3 +290,293 @@ fn a_decision_is_named_by_the_start_of_its_id() {
         assert_eq!(refused.code(), code, "{name:?}");
     }
 }
+
+/// Two decisions of one trajectory that showed one cell each: the decisions and the cells.
+fn two_steps(bed: &Bed) -> ([DecisionId; 2], [String; 2]) {
+    rivals(bed);
+    capture(
+        &bed.memory,
+        "make the billing export stream instead of buffering",
+    );
+    let step = |query: &str| {
+        let request = RetrieveRequest {
+            trajectory: Some("t".into()),
+            limit: 1,
+            ..ask(query)
+        };
+        let found = bed.memory.retrieve(&request).unwrap();
+        let cell = found.hits[0].cell.cell_id.to_string();
+        (found.recall.decision_id, cell)
+    };
+    let (first, second) = (step(LOGIN), step("billing export streaming"));
+    assert_ne!(first.1, second.1);
+    ([first.0, second.0], [first.1, second.1])
+}
+
+#[test]
+fn what_is_said_of_the_whole_session_is_counted_once_whatever_hooks_report() {
+    let failure = Outcome {
+        metrics: [("tool_failures.bash".to_owned(), 1.0)].into(),
+        source: "hook:7".into(),
+        ..Outcome::default()
+    };
+    let evidence = |report: &Outcome, last: &Outcome| {
+        let bed = bed();
+        let (decisions, cells) = two_steps(&bed);
+        for decision in decisions {
+            bed.memory.feedback(decision, report).unwrap();
+        }
+        bed.memory.feedback(decisions[1], &failure).unwrap();
+        bed.memory.feedback(decisions[1], last).unwrap();
+        cells.map(|cell| bed.memory.value(&cell).unwrap().evidence)
+    };
+    let close = |found: [f64; 2], expected: [f64; 2]| {
+        let near = found
+            .iter()
+            .zip(expected)
+            .all(|(a, b)| (a - b).abs() < 1e-9);
+        assert!(near, "{found:?} instead of {expected:?}");
+    };
+    let implied = Outcome {
+        implied_success: Some(1.0),
+        source: "capture".into(),
+        revise: true,
+        whole: true,
+        ..Outcome::default()
+    };
+    let said = Outcome {
+        success: Some(1.0),
+        implied_success: None,
+        ..implied.clone()
+    };
+    close(evidence(&implied, &failure), [0.5, 0.5]);
+    close(evidence(&said, &failure), [1.0, 1.0]);
+    // A guess about a part does not matter where the whole was said to be a success.
+    let guessed = Outcome {
+        implied_success: Some(1.0),
+        source: "hook".into(),
+        ..Outcome::default()
+    };
+    close(evidence(&said, &guessed), [1.0, 1.0]);
+    // A word about a part does: the decision before it gets its trace, or what it has if more.
+    let word = Outcome {
+        success: Some(1.0),
+        source: "user".into(),
+        ..Outcome::default()
+    };
+    close(evidence(&implied, &word), [0.5 + 0.63, 1.0]);
+}
+
+#[test]
+fn the_order_of_reports_does_not_matter_to_anybody() {
+    let success = Outcome {
+        success: Some(1.0),
+        ..Outcome::default()
+    };
+    let values = |order: &[usize]| {
+        let bed = bed();
+        let parent = |name: &str| {
+            let cell = bed.memory.write(NewCell::new(
+                CellType::Fact,
+                shop().scope(),
+                format!("unlike anything else, {name} of something"),
+            ));
+            cell.unwrap().cell.cell_id.to_string()
+        };
+        let parents = ["source", "origin"].map(parent);
+        let child = |text: &str, parent: &str| {
+            let mut cell = NewCell::new(CellType::Procedure, shop().scope(), text);
+            cell.links = vec![Link {
+                kind: LinkKind::DerivedFrom,
+                target: parent.to_owned(),
+            }];
+            bed.memory.write(cell).unwrap().cell.cell_id
+        };
+        let a = child("login redirect loops are cured by the cookie", &parents[0]);
+        let b = child("login redirect loops are cured by the timeout", &parents[1]);
+        let found = bed.memory.retrieve(&RetrieveRequest {
+            types: vec![CellType::Procedure],
+            ..ask("login redirect loops")
+        });
+        let found = found.unwrap();
+        assert_eq!(found.hits.len(), 2);
+        let reports = [
+            success.clone(),
+            Outcome {
+                cited: vec![b],
+                source: "hook".into(),
+                ..Outcome::default()
+            },
+            Outcome {
+                implied_success: Some(0.0),
+                source: "capture".into(),
+                revise: true,
+                whole: true,
+                ..Outcome::default()
+            },
+        ];
+        for &i in order {
+            bed.memory
+                .feedback(found.recall.decision_id, &reports[i])
+                .unwrap();
+        }
+        let cells = [
+            a.to_string(),
+            b.to_string(),
+            parents[0].clone(),
+            parents[1].clone(),
+        ];
+        cells.map(|cell| bed.memory.value(&cell).unwrap().evidence)
+    };
+    let expected = values(&[0, 1, 2]);
+    assert!(
+        expected[0].abs() < 1e-12 && expected[2].abs() < 1e-12,
+        "{expected:?}"
+    );
+    assert!((expected[1] - 1.0).abs() < 1e-9 && (expected[3] - 0.63).abs() < 1e-9);
+    for order in [[0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let found = values(&order);
+        let same = found
+            .iter()
+            .zip(expected)
+            .all(|(x, y)| (x - y).abs() < 1e-9);
+        assert!(same, "{order:?}: {found:?} instead of {expected:?}");
+    }
+}
+
+#[test]
+fn a_verdict_can_be_changed_back() {
+    let bed = bed();
+    let (cell, _) = rivals(&bed);
+    let mut values = Vec::new();
+    for useful in [1.0, 0.0, 1.0] {
+        let done = bed.memory.judge(&verdict(&cell, useful)).unwrap();
+        assert!(!done.reports[0].repeated);
+        values.push(bed.memory.value(&cell).unwrap().mean);
+    }
+    assert!(values[1] < 0.5 && values[0] > 0.5);
+    assert!((values[2] - values[0]).abs() < 1e-9, "{values:?}");
+    assert!(bed.memory.judge(&verdict(&cell, 1.0)).unwrap().reports[0].repeated);
+}
+
+/// A task of the shop from one time of today to another.
+fn task(bed: &Bed, summary: &str, from: &str, to: &str, status: EpisodeStatus) -> String {
+    let at = |time: &str| Some(format!("2026-11-20T{time}:00Z").parse().unwrap());
+    let mut request = told(summary, status);
+    request.episode.timestamp_start = at(from);
+    request.episode.timestamp_end = at(to);
+    bed.memory
+        .capture(request)
+        .unwrap()
+        .cell
+        .cell_id
+        .to_string()
+}
+
+const TEMPORAL: PropagateRequest = PropagateRequest {
+    temporal: true,
+    project: None,
+};
+
+#[test]
+fn a_success_that_is_none_any_more_takes_its_temporal_credit_back() {
+    let bed = bed();
+    let early = task(
+        &bed,
+        "set up the payment sandbox",
+        "09:00",
+        "09:20",
+        EpisodeStatus::Partial,
+    );
+    let late = task(
+        &bed,
+        "charge the first card",
+        "09:40",
+        "09:50",
+        EpisodeStatus::Success,
+    );
+    let evidence = |cell: &str| bed.memory.value(cell).unwrap().evidence;
+    bed.memory.propagate(&TEMPORAL).unwrap();
+    let full = evidence(&early);
+    assert!(full > 0.6, "{full}");
+    // A task that turns up in between takes its place, and it takes the next.
+    let between = task(
+        &bed,
+        "read the manual of the gateway",
+        "09:25",
+        "09:35",
+        EpisodeStatus::Partial,
+    );
+    bed.memory.propagate(&TEMPORAL).unwrap();
+    assert!((evidence(&between) - full).abs() < 0.01);
+    assert!(evidence(&early) < full - 0.2);
+    let mut payload = bed.memory.get(&late).unwrap().payload.unwrap();
+    payload["outcome"]["status"] = "failure".into();
+    let patch = CellPatch {
+        payload: Some(payload),
+        ..CellPatch::default()
+    };
+    bed.memory.update(&late, patch).unwrap();
+    let report = bed.memory.propagate(&TEMPORAL).unwrap();
+    assert_eq!(report.temporal_credits, 0);
+    for cell in [&early, &between] {
+        assert!(evidence(cell).abs() < 1e-12);
+        assert!((bed.memory.value(cell).unwrap().mean - 0.5).abs() < 1e-12);
+    }
+}
+
+#[test]
+fn a_date_in_the_future_does_not_make_everything_else_old() {
+    let bed = bed();
+    let (cell, _) = rivals(&bed);
+    bed.memory.judge(&verdict(&cell, 1.0)).unwrap();
+    let before = bed.memory.value(&cell).unwrap().evidence;
+    // A transcript by a clock that is years ahead, after an episode that has evidence.
+    let mut early = told("set up the payment sandbox", EpisodeStatus::Partial);
+    let mut late = told("charge the first card", EpisodeStatus::Success);
+    for (request, from, to) in [
+        (&mut early, "09:00", "09:20"),
+        (&mut late, "09:30", "09:50"),
+    ] {
+        let at = |time: &str| Some(format!("2099-11-20T{time}:00Z").parse().unwrap());
+        request.episode.timestamp_start = at(from);
+        request.episode.timestamp_end = at(to);
+    }
+    let early = bed.memory.capture(early).unwrap().cell.cell_id.to_string();
+    bed.memory.capture(late).unwrap();
+    order(&bed, "set up the payment sandbox");
+    bed.memory.judge(&verdict(&early, 1.0)).unwrap();
+    bed.memory.propagate(&TEMPORAL).unwrap();
+    let both = bed.memory.value(&early).unwrap().evidence;
+    assert!((both - 1.63).abs() < 1e-9, "{both}");
+    bed.clock.advance_days(1.0);
+    let next_day = bed.memory.value(&early).unwrap().evidence;
+    assert!(
+        (next_day - 0.99 * both).abs() < 1e-9,
+        "it ages like any other"
+    );
+    assert!((before - 1.0).abs() < 1e-9);
+}
+
+#[test]
+fn what_was_put_away_lifts_and_lowers_nothing() {
+    let bed = bed();
+    let (bad, neighbour) = rivals(&bed);
+    for _ in 0..3 {
+        bed.memory.judge(&verdict(&bad, 0.0)).unwrap();
+        order(&bed, LOGIN);
+    }
+    let value = |id: &str| bed.memory.value(id).unwrap().mean;
+    bed.memory.propagate(&PropagateRequest::default()).unwrap();
+    assert!(value(&neighbour) < 0.499);
+    bed.clock.advance_days(100.0);
+    let pruned = bed.memory.prune(&upkeep::old(0.47, true)).unwrap();
+    assert_eq!(pruned.rows.len(), 1);
+    assert_eq!(bed.memory.get(&bad).unwrap().status, CellStatus::Expired);
+    bed.memory.propagate(&PropagateRequest::default()).unwrap();
+    assert!((value(&neighbour) - 0.5).abs() < 1e-12);
+    // What comes back counts again.
+    bed.memory.undo_prune("last").unwrap();
+    bed.memory.propagate(&PropagateRequest::default()).unwrap();
+    assert!(value(&neighbour) < 0.4999);
+}
