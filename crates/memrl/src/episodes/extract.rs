@@ -54,14 +54,31 @@ fn spoken(transcript: &Path) -> std::io::Result<String> {
     let len = file.metadata()?.len();
     let mut bytes = Vec::new();
     file.by_ref().take(PART).read_to_end(&mut bytes)?;
+    // The first line alone may be longer than the part.
+    let json = bytes.trim_ascii_start().first() == Some(&b'{');
     if len > PART {
-        bytes.push(b'\n');
+        // Half a line is no line: a piece of JSON looks like text.
+        bytes.truncate(
+            bytes
+                .iter()
+                .rposition(|b| *b == b'\n')
+                .map_or(0, |at| at + 1),
+        );
+        let mut tail = Vec::new();
         file.seek(SeekFrom::Start(len.saturating_sub(PART).max(PART)))?;
-        file.take(PART).read_to_end(&mut bytes)?;
+        file.take(PART).read_to_end(&mut tail)?;
+        let behind = tail.iter().position(|b| *b == b'\n');
+        bytes.extend_from_slice(behind.map_or(&[][..], |at| &tail[at + 1..]));
     }
+    let text = String::from_utf8_lossy(&bytes);
+    let is_json = |line: &str| line.trim_start().starts_with('{');
     let mut said = String::new();
-    for line in String::from_utf8_lossy(&bytes).lines() {
-        if !line.trim_start().starts_with('{') {
+    for line in text.lines() {
+        if !is_json(line) {
+            // In a file of JSON it is what is left of a damaged line.
+            if json {
+                continue;
+            }
             said.push_str(line);
             said.push('\n');
         } else if let Ok(value) = serde_json::from_str::<Value>(line) {
@@ -110,5 +127,39 @@ mod tests {
         ];
         std::fs::write(file.path(), lines.join("\n")).unwrap();
         assert_eq!(spoken(file.path()).unwrap(), "Почини вход\nDone.\ncodex\n");
+    }
+
+    #[test]
+    fn of_a_long_session_no_half_line_is_read() {
+        let result = |text: &str| {
+            format!(
+                r#"{{"type":"user","message":{{"content":[{{"type":"tool_result","content":"{text}"}}]}}}}"#
+            )
+        };
+        let line = |text: &str| format!(r#"{{"message":{{"role":"user","content":"{text}"}}}}"#);
+        let part = usize::try_from(PART).unwrap();
+        for size in [part / 3, part, 3 * part] {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            let secret = "SECRET ".repeat(size / 7);
+            let lines = [
+                line("Почини вход"),
+                result(&secret),
+                "SECRET of a damaged line".into(),
+                result(&secret),
+                line("спасибо"),
+            ];
+            std::fs::write(file.path(), lines.join("\n")).unwrap();
+            assert_eq!(
+                spoken(file.path()).unwrap(),
+                "Почини вход\nспасибо\n",
+                "{size}"
+            );
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = format!("User: begin\n{}User: end\n", "ж я\n".repeat(part));
+        std::fs::write(file.path(), &text).unwrap();
+        let said = spoken(file.path()).unwrap();
+        assert!(said.starts_with("User: begin\n") && said.ends_with("User: end\n"));
+        assert!(!said.contains('\u{FFFD}') && said.len() <= 2 * part);
     }
 }
