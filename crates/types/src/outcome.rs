@@ -55,6 +55,15 @@ pub struct Outcome {
     pub whole: bool,
 }
 
+impl Outcome {
+    /// Whether this later report takes back the guess and the citations of an earlier one: it is
+    /// about the whole task, corrects, and comes from the same source, which would say them again
+    /// if they still held.
+    fn replaces(&self, earlier: &Self) -> bool {
+        self.whole && self.revise && self.source == earlier.source
+    }
+}
+
 /// A signal on which two reports disagree.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Conflict {
@@ -72,7 +81,9 @@ pub struct Conflict {
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Merged {
     /// The signals: the first `success` reported (or the last that revises it), `or` of the
-    /// flags, sums of tokens, latency and metrics, the last verdict per cell, all citations.
+    /// flags, sums of tokens, latency and metrics, the last verdict per cell, all citations, the
+    /// last `implied_success`. A report that says `whole` and `revise` takes back the citations and
+    /// the `implied_success` of earlier ones of its source.
     pub outcome: Outcome,
     /// Disagreements; never resolved silently.
     pub conflicts: Vec<Conflict>,
@@ -85,14 +96,17 @@ pub struct Merged {
 impl Merged {
     /// Adds up reports in the order of their arrival.
     pub fn of<'a>(reports: impl IntoIterator<Item = (OutcomeId, Timestamp, &'a Outcome)>) -> Self {
+        let reports: Vec<_> = reports.into_iter().collect();
         let mut all = Self::default();
-        for (id, at, report) in reports {
-            all.add(id, at, report);
+        for (i, (id, at, report)) in reports.iter().enumerate() {
+            let later = reports.get(i + 1..).unwrap_or_default();
+            let replaced = later.iter().any(|(_, _, new)| new.replaces(report));
+            all.add(*id, *at, report, replaced);
         }
         all
     }
 
-    fn add(&mut self, id: OutcomeId, at: Timestamp, new: &Outcome) {
+    fn add(&mut self, id: OutcomeId, at: Timestamp, new: &Outcome, replaced: bool) {
         self.reports += 1;
         self.completed_at = Some(at);
         let sum = &mut self.outcome;
@@ -115,7 +129,7 @@ impl Merged {
             (None, reported) => sum.success = reported,
             _ => {}
         }
-        if new.implied_success.is_some() {
+        if new.implied_success.is_some() && !replaced {
             sum.implied_success = new.implied_success;
         }
         flag(&mut sum.unsafe_action, new.unsafe_action, new.revise);
@@ -137,7 +151,7 @@ impl Merged {
             sum.verdicts.push(*verdict);
         }
         for cited in &new.cited {
-            if !sum.cited.contains(cited) {
+            if !replaced && !sum.cited.contains(cited) {
                 sum.cited.push(*cited);
             }
         }
@@ -238,6 +252,52 @@ mod tests {
         let m = Merged::of([(id(1), Timestamp(1), &yes), (id(2), Timestamp(2), &revised)]);
         assert_eq!(m.outcome.success, Some(0.0));
         assert!(m.conflicts.is_empty());
+    }
+
+    #[test]
+    fn a_whole_revision_takes_back_what_its_source_guessed_and_cited() {
+        let of = |n: u8| CellId::from_bytes([n; 16]);
+        let first = Outcome {
+            implied_success: Some(1.0),
+            cited: vec![of(1), of(2)],
+            source: "capture".into(),
+            revise: true,
+            whole: true,
+            ..Outcome::default()
+        };
+        let hook = Outcome {
+            implied_success: Some(0.25),
+            cited: vec![of(1)],
+            source: "hook".into(),
+            ..Outcome::default()
+        };
+        let silent = Outcome {
+            implied_success: None,
+            cited: Vec::new(),
+            ..first.clone()
+        };
+        let merged = |reports: &[&Outcome]| {
+            let rows = (1..).zip(reports);
+            let m = Merged::of(rows.map(|(n, o)| (id(n), Timestamp(1), *o)));
+            (m.outcome.implied_success, m.outcome.cited)
+        };
+        assert_eq!(merged(&[&first, &silent]), (None, vec![]));
+        assert_eq!(merged(&[&silent, &first]), (Some(1.0), vec![of(1), of(2)]));
+        // What others said stays.
+        assert_eq!(merged(&[&hook, &first, &silent]), (Some(0.25), vec![of(1)]));
+        // One that is not about the whole, or does not correct, adds.
+        for adds in [
+            Outcome {
+                whole: false,
+                ..silent.clone()
+            },
+            Outcome {
+                revise: false,
+                ..silent.clone()
+            },
+        ] {
+            assert_eq!(merged(&[&first, &adds]), (Some(1.0), vec![of(1), of(2)]));
+        }
     }
 
     #[test]
