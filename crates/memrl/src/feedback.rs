@@ -15,9 +15,9 @@ use crate::{
 };
 
 impl Memory {
-    /// Records a report about a decision. Reports add up; the same report twice is one; a report
-    /// that contradicts an earlier one is stored, does not change what counts, and is named in the
-    /// answer (unless it says `revise`).
+    /// Records a report about a decision. Reports add up; one that equals the newest report of its
+    /// source is that one, sent again; a report that contradicts an earlier one is stored, does not
+    /// change what counts, and is named in the answer (unless it says `revise`).
     ///
     /// `decision` is the decision's id or memcell-rl's query id.
     pub fn feedback(&self, decision: DecisionId, outcome: &Outcome) -> Result<FeedbackReport> {
