@@ -16,6 +16,6 @@ mod text;
 
 pub use own::{citations, decision_ids, strip_own};
 pub use redact::{redact, redact_diff, redact_episode};
-pub use signs::{implied_success, status_of, tags_of, task_type_of};
+pub use signs::{implied_success, is_empty_talk, status_of, tags_of, task_type_of};
 pub use text::content_of;
 pub use transcript::{CaptureError, Client, PARSER, ReadOptions, head_of, read_on, resumes};

@@ -5,7 +5,7 @@
 
 use memrl_types::{Episode, EpisodeStatus, LastSeen, SessionCounts, TaskType};
 
-use crate::transcript::words::{cut, words};
+use crate::transcript::words::{cut, telling, words};
 
 mod vocabulary;
 
@@ -63,7 +63,12 @@ fn is(word: &str, name: &str) -> bool {
 /// Tags for a task, from its words and the files that it touched; sorted, each once.
 pub fn tags_of(episode: &Episode) -> Vec<String> {
     let mut tags: Vec<&str> = Vec::new();
-    for text in [&episode.intent.raw_prompt, &episode.intent.extracted_intent] {
+    let intent = &episode.intent;
+    let later = intent.corrections.iter().chain(&intent.later);
+    for text in [&intent.raw_prompt, &intent.extracted_intent]
+        .into_iter()
+        .chain(later)
+    {
         let all = words(text);
         for (tag, names) in TAGS {
             if all.iter().any(|w| names.iter().any(|n| is(w, n))) {
@@ -98,6 +103,43 @@ pub fn tags_of(episode: &Episode) -> Vec<String> {
     tags.sort_unstable();
     tags.dedup();
     tags.into_iter().map(str::to_owned).collect()
+}
+
+/// Fewer telling words than this are no task.
+const FEWEST_WORDS: usize = 4;
+/// An answer longer than this says something, whatever was asked, in characters.
+const LONGEST_TALK: usize = 200;
+
+/// Whether a session was only talk in which nothing was done or said that is worth keeping
+/// (`hi`, `/clear`, `ok continue`): no tool was called, no file touched, nothing went wrong or was
+/// learned, the answer is short, and the prompts together have hardly a telling word.
+pub fn is_empty_talk(episode: &Episode) -> bool {
+    let Episode {
+        intent,
+        context,
+        outcome,
+        ..
+    } = episode;
+    let session = episode.session.as_ref();
+    let done = session.is_some_and(|s| s.counts.tool_calls > 0)
+        || !context.tools_invoked.is_empty()
+        || !context.files_read.is_empty()
+        || !context.files_modified.is_empty()
+        || !context.errors_encountered.is_empty()
+        || !episode.learnings.is_empty()
+        || episode.diff.is_some()
+        || outcome.tests_after.is_some()
+        || outcome.commit_sha.is_some()
+        || outcome.pr_number.is_some();
+    if done || cut(&episode.solution, LONGEST_TALK).len() < episode.solution.len() {
+        return false;
+    }
+    let mut said = format!("{}\n{}", intent.raw_prompt, intent.extracted_intent);
+    for prompt in intent.corrections.iter().chain(&intent.later) {
+        said.push('\n');
+        said.push_str(prompt);
+    }
+    telling(&said) < FEWEST_WORDS
 }
 
 /// The signs of an episode in the order in which they were seen. An episode that was read from no

@@ -31,6 +31,9 @@ pub struct Episode {
     pub context: Touched,
     /// How it ended.
     pub outcome: Ended,
+    /// What the agent said at the end: what was done, and how. Empty when it said nothing.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub solution: String,
     /// Insights worth more than this one task.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub learnings: Vec<String>,
@@ -54,6 +57,12 @@ pub struct Intent {
     pub task_type: TaskType,
     /// Tags.
     pub domain: Vec<String>,
+    /// Later prompts of the user that correct or refuse what was done, in their words, shortened.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub corrections: Vec<String>,
+    /// What the user asked for later: the first sentences of their other prompts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub later: Vec<String>,
 }
 
 /// What was touched. Paths are relative to the project where they lie in it.

@@ -22,6 +22,9 @@ pub struct Reading {
     /// Errors that the same action may still resolve.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<OpenTrouble>,
+    /// Plain text: the beginning of the answer that is being read, redacted.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub answer: String,
     /// Plain text: whose turn it is, as far as it was read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub turn: Option<Turn>,

@@ -114,6 +114,9 @@ fn each_text(e: &mut Episode, visit: &mut dyn FnMut(&mut String)) {
     visit(&mut e.intent.raw_prompt);
     visit(&mut e.intent.extracted_intent);
     e.intent.domain.iter_mut().for_each(&mut *visit);
+    e.intent.corrections.iter_mut().for_each(&mut *visit);
+    e.intent.later.iter_mut().for_each(&mut *visit);
+    visit(&mut e.solution);
     e.context.files_read.iter_mut().for_each(&mut *visit);
     e.context.files_modified.iter_mut().for_each(&mut *visit);
     e.context.tools_invoked.iter_mut().for_each(&mut *visit);
@@ -134,6 +137,7 @@ fn each_text(e: &mut Episode, visit: &mut dyn FnMut(&mut String)) {
             .open
             .iter_mut()
             .for_each(|o| visit(&mut o.said));
+        visit(&mut session.reading.answer);
         session
             .reading
             .turn

@@ -182,6 +182,12 @@ pub fn resumes(before: &Episode, first_line: &[u8], len: u64) -> bool {
     })
 }
 
+/// Whether this is the name of a tool that reads, searches or writes files.
+pub(crate) fn writes_or_reads(tool: &str) -> bool {
+    use action::Kind;
+    matches!(Kind::of(tool), Kind::Read | Kind::Search | Kind::Edit)
+}
+
 /// FNV-1a with 64 bits, in hexadecimal. Tells apart; protects against nobody.
 fn hash(bytes: &[u8]) -> String {
     let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| {

@@ -161,7 +161,7 @@ fn agent(turn: &mut Turn, line: &str, story: &mut Story) {
     turn.text.push_str(&line);
     turn.text.push('\n');
     story.aside(&turn.text);
-    story.said(&turn.text);
+    story.said_line(&turn.text);
     turn.text = open_block(&turn.text)
         .map(|tag| format!("<{tag}>"))
         .unwrap_or_default();

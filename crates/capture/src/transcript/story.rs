@@ -255,7 +255,9 @@ impl Story {
         if output.trim_start().starts_with("The user doesn't want to")
             || output.trim_start().starts_with("[Request interrupted")
         {
-            if output.contains("the user said:") {
+            if let Some((_, said)) = output.split_once("the user said:") {
+                let said = self.redacted(said);
+                self.corrected(&said);
                 let counts = &mut self.session.counts;
                 counts.corrections = counts.corrections.saturating_add(1);
                 let seen = &mut self.session.reading.seen;
@@ -312,16 +314,12 @@ impl Story {
                 .filter_map(|at| context.files_modified.get(*at as usize))
                 .map(String::as_str)
                 .collect();
-            let edited = if edited.is_empty() {
-                String::new()
-            } else {
-                format!("Edited {}.", edited.join(", "))
+            let edited = edited.join(", ");
+            let text = match (open.said.as_str(), edited.as_str()) {
+                ("", files) => files.to_owned(),
+                (said, "") => said.to_owned(),
+                (said, files) => format!("{said} ({files})"),
             };
-            let text = [open.said.as_str(), edited.as_str()]
-                .into_iter()
-                .filter(|p| !p.is_empty())
-                .collect::<Vec<_>>()
-                .join(" ");
             trouble.resolved = true;
             trouble.resolution = (!text.is_empty()).then(|| redacted(&words::line(&text, 500)));
             false

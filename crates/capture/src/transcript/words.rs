@@ -159,6 +159,52 @@ pub(crate) fn words(text: &str) -> Vec<String> {
         .collect()
 }
 
+/// The text without the marks of headings and lists, and without fences around code.
+pub(super) fn without_marks(text: &str) -> String {
+    text.lines()
+        .map(|l| l.trim().trim_start_matches(['#', '>', '*']).trim_start())
+        .filter(|l| !l.starts_with("```"))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
+
+/// Words that say nothing about what a prompt is about.
+#[rustfmt::skip]
+const SAY_NOTHING: &[&str] = &[
+    "the", "and", "but", "you", "your", "are", "was", "were", "for", "with", "that", "this", "it",
+    "is", "to", "of", "in", "on", "at", "an", "as", "be", "do", "did", "does", "don't", "my", "me",
+    "we", "us", "he", "so", "or", "if", "no", "not", "yes", "yep", "yeah", "ok", "okay", "sure",
+    "hi", "hey", "hello", "hallo", "bye", "please", "pls", "can", "could", "would", "will", "just",
+    "now", "then", "here", "there", "go", "goes", "ahead", "on", "continue", "proceed", "next",
+    "more", "again", "try", "keep", "going", "what", "how", "who", "why", "good", "morning",
+    "evening", "day", "let's", "let", "do", "done", "also", "too", "very", "much", "all", "any",
+    "have", "has", "had", "i'm", "it's", "that's", "test", "testing", "clear", "exit", "quit",
+    "help", "wrong", "stop", "undo", "weiter", "ja", "nein", "bitte", "und", "der", "die", "das",
+    "ist", "oui", "et", "le", "la", "les", "de", "sí", "si", "el", "los", "да", "нет", "ага",
+    "ок", "и", "в", "на", "не", "это", "привет", "продолжай", "дальше", "давай", "пожалуйста",
+];
+
+/// How many different words of a text say what it is about. Of scripts without spaces two
+/// characters count as a word.
+pub(crate) fn telling(text: &str) -> usize {
+    let mut found: Vec<String> = Vec::new();
+    let mut joined = 0;
+    for word in words(cut(text, 2_000)) {
+        let length = word.chars().count();
+        if word.chars().any(|c| ('\u{2E80}'..='\u{FFDC}').contains(&c)) {
+            let thanks = APPROVALS_JOINED.iter().any(|a| word.starts_with(a));
+            joined += if thanks { 0 } else { length / 2 };
+        } else if length > 1
+            && !SAY_NOTHING.contains(&word.as_str())
+            && !APPROVALS.contains(&word.as_str())
+            && !found.contains(&word)
+        {
+            found.push(word);
+        }
+    }
+    found.len() + joined
+}
+
 /// How prompts begin that correct or refuse what was done; `…` stands for the end of the prompt.
 #[rustfmt::skip]
 const CORRECTIONS: &[&str] = &[

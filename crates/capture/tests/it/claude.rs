@@ -92,7 +92,7 @@ fn an_error_is_resolved_only_by_the_same_action() {
     let trouble = &settled.context.errors_encountered[0];
     assert!(trouble.resolved);
     assert_eq!(trouble.error_type, "make all");
-    assert_eq!(trouble.resolution.as_deref(), Some("Edited Makefile."));
+    assert_eq!(trouble.resolution.as_deref(), Some("Makefile"));
     assert_eq!(settled.context.files_modified, ["Makefile"]);
 }
 
@@ -162,4 +162,94 @@ fn the_root_of_the_caller_goes_before_the_one_of_the_transcript() {
     assert_eq!(episode.context.files_read, ["src/a.rs"]);
     assert_eq!(episode.project, "sub");
     assert_eq!(episode.intent.task_type, TaskType::Unknown);
+}
+
+fn said(text: &str) -> Value {
+    json!({"type": "assistant", "message": {"content": [{"type": "text", "text": text}]}})
+}
+
+#[test]
+fn several_tasks_and_what_came_of_them_are_in_the_episode() {
+    let green = "test result: ok. 5 passed; 0 failed; 0 ignored";
+    let timer = "The rotation runs from `logrotate.timer` now, a systemd timer [m:1a2b3c4d].";
+    let mut rows = vec![
+        user(&json!("Fix the login loop")),
+        call("1", "Bash", &json!({"command": "cargo test"})),
+        result("1", green, false),
+        call("2", "Bash", &json!({"command": "git commit -am x"})),
+        result("2", "[main 1a2b3c4] x", false),
+        said("The login loop came from a stale cookie; it is cleared on logout now."),
+        user(&json!("Perfect, thank you!")),
+        said("You're welcome! Tell me when there is anything else to do."),
+    ];
+    let thanked = read(&lines(&rows)).unwrap();
+    assert_eq!(thanked.outcome.status, EpisodeStatus::Success);
+    assert!(
+        thanked.solution.starts_with("The login loop came"),
+        "{}",
+        thanked.solution
+    );
+    assert!(thanked.intent.later.is_empty() && thanked.intent.corrections.is_empty());
+    rows.extend([
+        user(&json!(
+            "Great. Now rotate the server logs weekly. Keep four of them."
+        )),
+        said("I set up a cron job for the rotation of the logs every week."),
+        user(&json!(
+            "No, don't use cron for the rotation, use a systemd timer instead"
+        )),
+    ]);
+    let corrected = read(&lines(&rows)).unwrap();
+    assert_eq!(corrected.outcome.status, EpisodeStatus::Failure);
+    rows.extend([
+        call("3", "Write", &json!({"file_path": "/p/logrotate.timer"})),
+        result("3", "ok", false),
+        said(timer),
+        said("Done."),
+    ]);
+    let done = read(&lines(&rows)).unwrap();
+    assert_eq!(done.outcome.status, EpisodeStatus::Partial);
+    assert_eq!(done.solution, timer.replace(" [m:1a2b3c4d]", ""));
+    assert_eq!(
+        done.intent.corrections,
+        ["No, don't use cron for the rotation, use a systemd timer instead"]
+    );
+    assert_eq!(done.intent.later.len(), 1, "{:?}", done.intent.later);
+    assert!(done.intent.later[0].contains("rotate the server logs weekly"));
+    let text = content_of(&done, 1_200);
+    for part in [
+        "Fix the login loop",
+        "don't use cron",
+        "logrotate.timer",
+        "server logs",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+}
+
+#[test]
+fn of_many_later_prompts_the_first_and_the_latest_are_kept() {
+    let mut rows = vec![user(&json!("begin the work"))];
+    for i in 0..40 {
+        rows.push(said("ok"));
+        rows.push(user(&json!(format!("build the module number{i}"))));
+    }
+    let later = read(&lines(&rows)).unwrap().intent.later;
+    assert_eq!(later.len(), 12);
+    assert!(later[3].ends_with("number3") && later[4].ends_with("number32"));
+    assert!(later[11].ends_with("number39"));
+}
+
+#[test]
+fn what_the_user_said_when_refusing_a_tool_is_a_correction() {
+    let refusal = "The user doesn't want to proceed with this tool use. To tell you how to \
+                   proceed, the user said:\nuse a systemd timer";
+    let rows = lines(&[
+        user(&json!("rotate the logs")),
+        call("1", "Bash", &json!({"command": "crontab -e"})),
+        result("1", refusal, true),
+    ]);
+    let episode = read(&rows).unwrap();
+    assert_eq!(episode.intent.corrections, ["use a systemd timer"]);
+    assert_eq!(episode.session.unwrap().counts.corrections, 1);
 }

@@ -53,7 +53,7 @@ proptest! {
         lines in proptest::collection::vec(
             prop_oneof![
                 Just("Human: "), Just("Assistant: "), Just("> x"), Just("no, wrong"), Just("<memory"), Just("<memory>"), Just("</memory>"),
-                Just("<system-reminder>"), Just("</system-reminder>"), Just("[m:1a2b3c4d]"), Just("fix the ci. Then test!"), Just(""), Just("thanks"), Just("[Request interrupted by user]"),
+                Just("<system-reminder>"), Just("</system-reminder>"), Just("[m:1a2b3c4d]"), Just("fix the ci. Then test!"), Just(""), Just("thanks"), Just("a line that is long enough to be an answer of its own"), Just("Human: now add a dark mode"), Just("[Request interrupted by user]"),
             ],
             0..30,
         ),

@@ -1,6 +1,6 @@
 //! Verdicts, guesses, tags and kinds of work.
 
-use memrl_capture::{implied_success, status_of, tags_of, task_type_of};
+use memrl_capture::{implied_success, is_empty_talk, status_of, tags_of, task_type_of};
 use memrl_types::{Episode, EpisodeStatus, Session, TaskType, TestCounts, Trouble};
 use proptest::prelude::*;
 
@@ -231,4 +231,36 @@ proptest! {
             prop_assert!(a <= 0.5);
         }
     }
+}
+
+#[test]
+fn sessions_in_which_nothing_was_done_are_known() {
+    let read = |text: &str| crate::support::read(text.as_bytes()).unwrap();
+    for nothing in [
+        "User: hi\nAssistant: Hello! How can I help you today with this project?\n",
+        "User: ok continue\n",
+        "User: <command-name>/clear</command-name>\n",
+        "User: hello\nAssistant: Hi.\nUser: thanks!\n",
+        "User: Привет\nAssistant: Привет! Чем могу помочь сегодня?\n",
+        "User: 你好\n",
+        "User: go on, please\nAssistant: OK\nUser: yes\n",
+    ] {
+        assert!(is_empty_talk(&read(nothing)), "{nothing}");
+    }
+    for something in [
+        "User: Rotate the logs with a systemd timer\n",
+        "User: почини вход на сайт для кириллицы\n",
+        "User: 修复登录错误，然后运行测试\n",
+        "User: why?\nAssistant: no\nUser: compare redis queue with rabbit latency\n",
+    ] {
+        assert!(!is_empty_talk(&read(something)), "{something}");
+    }
+    let long = format!(
+        "User: why?\nAssistant: {}\n",
+        "Because of this. ".repeat(20)
+    );
+    assert!(!is_empty_talk(&read(&long)));
+    let mut done = read("User: go\n");
+    done.session.as_mut().unwrap().counts.tool_calls = 1;
+    assert!(!is_empty_talk(&done));
 }

@@ -67,6 +67,11 @@ fn full() -> Episode {
         "Cookies need SameSite.".into(),
         "Cookies need SameSite.".into(),
     ];
+    e.solution = "The login sends the header now.".into();
+    e.intent.corrections = vec!["No, by header.".into()];
+    e.intent.later = vec!["Then deploy it.".into()];
+    e.intent.domain = vec!["auth".into(), "login".into()];
+    e.context.tools_invoked = vec!["Edit".into(), "cargo test".into()];
     e.context.files_modified = vec!["a.rs".into()];
     e.context.files_read = vec!["a.rs".into(), "b.rs".into()];
     e.context.errors_encountered = vec![
@@ -89,10 +94,63 @@ fn full() -> Episode {
 fn nothing_is_said_twice_and_what_helped_comes_first() {
     assert_eq!(
         content_of(&full(), 1_000),
-        "Fix the login.\nUse the new API.\nOutcome: partial.\nLearned: Cookies need SameSite.\n\
-         Error resolved: rustc E0308: mismatched types — Convert it.\nError not resolved: TypeError: x\n\
-         Modified: a.rs\nRead: b.rs"
+        "Fix the login. (~)\n↩ No, by header.\n⇒ The login sends the header now.\n• Cookies need SameSite.\n\
+         rustc E0308: mismatched types → Convert it.\nTypeError: x → ?\nUse the new API.\n\
+         + Then deploy it.\na.rs (b.rs)\n#auth"
     );
+}
+
+#[test]
+fn no_word_of_the_layout_is_in_the_text() {
+    let mut e = full();
+    e.outcome.tests_before = Some(memrl_types::TestCounts {
+        passed: 2,
+        failed: 1,
+        skipped: 0,
+    });
+    e.outcome.tests_after = Some(memrl_types::TestCounts {
+        passed: 11,
+        failed: 0,
+        skipped: 1,
+    });
+    e.outcome.commit_sha = Some("1a2b3c4".into());
+    e.outcome.pr_number = Some(17);
+    e.context.errors_encountered.push(Trouble {
+        error_type: "Edit".into(),
+        message: "String to replace not found in file.".into(),
+        resolved: true,
+        ..Trouble::default()
+    });
+    e.context.errors_encountered.push(Trouble {
+        error_type: "cargo test".into(),
+        message: "linking went wrong".into(),
+        ..Trouble::default()
+    });
+    let text = content_of(&e, 4_000).to_lowercase();
+    for word in [
+        "outcome", "test", "modified", "edit", "read", "tool", "error ", "learn", "partial",
+        "commit", "pull", "resolve", "tag", "file", "run", "cargo",
+    ] {
+        assert!(!text.contains(word), "{word} is in {text}");
+    }
+}
+
+#[test]
+fn what_matters_most_is_kept_in_a_short_text() {
+    let mut e = full();
+    e.intent.extracted_intent = "intent ".repeat(40);
+    e.solution = "solution ".repeat(70);
+    e.intent.corrections = (0..12)
+        .map(|i| format!("No, {i} {}", "y ".repeat(90)))
+        .collect();
+    e.intent.later = (0..12)
+        .map(|i| format!("later{i} {}", "x ".repeat(90)))
+        .collect();
+    let text = content_of(&e, 1_200);
+    assert!(text.chars().count() <= 1_200);
+    for part in ["intent", "solution", "No, 11", "No, 8"] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
 }
 
 proptest! {
