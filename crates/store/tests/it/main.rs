@@ -2,6 +2,7 @@
 
 mod conformance;
 mod durability;
+mod evidence;
 mod golden;
 mod model;
 mod processes;
