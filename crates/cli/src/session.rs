@@ -72,6 +72,22 @@ pub fn open(global: &Global, flags: &[(&str, String)], out: &mut Out) -> Result<
     Ok(memory)
 }
 
+/// Opens the memory for a rehearsal: where there is none, an empty one that is gone with the
+/// directory that is answered.
+pub fn open_to_look(global: &Global, out: &mut Out) -> Result<(Memory, Option<tempfile::TempDir>)> {
+    let dir = data_dir(global)?;
+    if dir.join(DATABASE).exists() {
+        return Ok((open(global, &[], out)?, None));
+    }
+    let config = settings(&dir, &[], out)?.config;
+    let empty = tempfile::tempdir().map_err(|e| Failure::io(&std::env::temp_dir(), e))?;
+    let memory = Memory::open_with(Options {
+        config: Some(config),
+        ..Options::new(empty.path())
+    })?;
+    Ok((memory, Some(empty)))
+}
+
 /// Upkeep at the end of a command that wrote. What was written is safe already, so a failure here
 /// is said and is no failure of the command.
 pub fn maintain(memory: &Memory, out: &mut Out) {

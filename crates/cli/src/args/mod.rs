@@ -130,7 +130,7 @@ pub enum Command {
     Reward(Reward),
     /// Export the decision log, or the memories
     Export(Export),
-    /// Import memories from JSON Lines, CSV or a memcell-rl database
+    /// Import memories: JSON Lines, CSV, Markdown, memcell-rl, MemRL, Tempera, MCP server-memory
     Import(Import),
     /// Count everything; --type episode: how episodes went
     Stats(Stats),

@@ -26,7 +26,9 @@ pub enum ImportFormat {
 /// `memrl import`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  memrl import memories.jsonl --dry-run\n  \
-        memrl import notes.csv --scope user=ann\n  memrl import memcell.db\n\n\
+        memrl import notes.csv --scope user=ann\n  memrl import memcell.db\n  \
+        memrl import ~/.tempera\n  memrl import server-memory.json\n  \
+        memrl import CLAUDE.md --scope project=web\n\n\
         Doing it twice changes nothing the second time. Exits with 1 when records were rejected.")]
 pub struct Import {
     /// The file or folder

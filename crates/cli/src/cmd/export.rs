@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use memrl::{DatasetQuery, ListRequest};
+use memrl::{Code, DatasetQuery, ListRequest};
 use serde_json::json;
 
 use crate::args::{self, Global};
@@ -63,7 +63,15 @@ fn episodes(global: &Global, args: &args::Export, out: &mut Out) -> Result<u8> {
         Some(name) => Some(memory.project(Some(name), &cwd)?),
         None => None,
     };
-    let written = memory.export_episodes(&args.out, project.as_ref())?;
+    let written = memory.export_episodes(&args.out, project.as_ref());
+    let written = written.map_err(|e| match e.code() {
+        Code::InvalidInput | Code::Conflict => Failure::hinted(
+            Code::InvalidInput,
+            e.to_string(),
+            "name a directory that no episodes were exported to",
+        ),
+        _ => e.into(),
+    })?;
     if out.is_json() {
         out.json(&json!({"directory": args.out, "episodes": written}))?;
     } else {

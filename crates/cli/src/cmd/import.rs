@@ -1,5 +1,7 @@
 //! `memrl import`.
 
+use serde_json::json;
+
 use crate::args::{self, Global};
 use crate::cmd::cells::memories;
 use crate::fail::Result;
@@ -9,6 +11,18 @@ use crate::{session, text};
 
 /// Exit code when records were rejected: the others are stored.
 const REJECTED: u8 = 1;
+
+/// A format as people call it.
+const fn in_words(format: memrl::ImportFormat) -> &'static str {
+    match format {
+        memrl::ImportFormat::Jsonl => "JSON Lines",
+        memrl::ImportFormat::Csv => "CSV",
+        memrl::ImportFormat::Memcell => "the database of a memcell-rl server",
+        memrl::ImportFormat::Memrl => "episodes of MemRL or Tempera",
+        memrl::ImportFormat::ServerMemory => "a file of the MCP server-memory",
+        memrl::ImportFormat::Markdown => "Markdown",
+    }
+}
 
 /// Imports a file; prints what was rejected.
 pub fn run(global: &Global, args: &args::Import, out: &mut Out) -> Result<u8> {
@@ -22,17 +36,32 @@ pub fn run(global: &Global, args: &args::Import, out: &mut Out) -> Result<u8> {
     });
     // Before the memory is created: a misspelt file name should leave nothing behind.
     std::fs::File::open(&args.file).map_err(|e| crate::fail::Failure::io(&args.file, e))?;
-    let memory = session::open(global, &[], out)?;
+    let (format, recognised) = match format {
+        Some(format) => (format, false),
+        None => (memrl::ImportFormat::detect(&args.file)?, true),
+    };
+    let (memory, rehearsal) = if args.dry_run {
+        session::open_to_look(global, out)?
+    } else {
+        (session::open(global, &[], out)?, None)
+    };
     let scope = session::scope(&args.scope);
     let mut progress = out.progress("importing", None);
-    let report = memory.import(&args.file, format, &scope, args.dry_run, &mut |n| {
+    let report = memory.import(&args.file, Some(format), &scope, args.dry_run, &mut |n| {
         progress.at(n);
     })?;
     drop(progress);
+    drop(memory);
+    drop(rehearsal);
     let code = if report.rejected > 0 { REJECTED } else { 0 };
     if out.is_json() {
-        out.json(&report)?;
+        let mut answer = json!(report);
+        answer["format"] = json!(format);
+        out.json(&answer)?;
         return Ok(code);
+    }
+    if recognised {
+        out.note(&format!("Recognised as {}", in_words(format)));
     }
     let known = match report.duplicates {
         0 => String::new(),

@@ -7,6 +7,7 @@ use memrl::{Code, Project};
 use serde_json::json;
 
 use crate::args::{Global, Switch};
+use crate::cmd::episodes;
 use crate::fail::{Failure, Result};
 use crate::out::Out;
 use crate::session;
@@ -56,7 +57,10 @@ pub fn run(global: &Global, args: &Switch, off: bool, out: &mut Out) -> Result<u
 fn project(global: &Global, named: Option<&str>, dir: &Path, out: &mut Out) -> Result<Project> {
     let cwd = std::env::current_dir().map_err(|e| Failure::io(Path::new("."), e))?;
     if dir.join(session::DATABASE).exists() {
-        return Ok(session::open(global, &[], out)?.project(named, &cwd)?);
+        let memory = session::open(global, &[], out)?;
+        let project = memory.project(named, &cwd)?;
+        episodes::note_unknown(&memory, named, Some(&project), out)?;
+        return Ok(project);
     }
     let worktrees = session::settings(dir, &[], out)?.config.sessions.worktrees;
     Ok(match named {

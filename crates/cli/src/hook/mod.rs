@@ -5,7 +5,10 @@
 //! it, and the hook is gone after a fixed time: a memory that blocks or erases a prompt is worse
 //! than none. What went wrong is a line in `hooks.log` of the data directory.
 //!
-//! **Architecture Invariant:** no content of a session is written anywhere but into the answer.
+//! **Architecture Invariant:** of the content of a session nothing is written but the answer and
+//! what the engine logs of its decision: the prompt that it was made for, with its secrets cut
+//! out, and the block that was shown. Nothing of it gets into `hooks.log`, and where memory is
+//! switched off nothing is written at all.
 
 mod act;
 mod events;

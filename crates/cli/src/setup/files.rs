@@ -69,6 +69,14 @@ fn make(change: &Change) -> Result<()> {
         set(&backup(&change.path), Some(before), &change.path)?;
     }
     set(&change.path, change.after.as_deref(), &change.path)?;
+    if let (None, Some(dir)) = (&change.after, change.path.parent()) {
+        // A folder of settings (`.vscode`) that held nothing else; one that does is not removed,
+        // nor is one that is not a folder of settings.
+        let hidden = dir.file_name().and_then(|n| n.to_str());
+        if hidden.is_some_and(|n| n.starts_with('.')) {
+            let _ = std::fs::remove_dir(dir);
+        }
+    }
     if change.drop_backup {
         // It holds what the file itself holds again.
         let _ = std::fs::remove_file(backup(&change.path));

@@ -16,7 +16,7 @@ pub fn transcript(home: &Home, session: &str) -> PathBuf {
     dir.join(format!("{session}.jsonl"))
 }
 
-fn line(home: &Home, session: &str, second: u32, kind: &str, content: &Value) -> String {
+pub fn line(home: &Home, session: &str, second: u32, kind: &str, content: &Value) -> String {
     let line = json!({
         "type": kind, "uuid": format!("u{second}"), "parentUuid": null, "isSidechain": false,
         "sessionId": session, "cwd": home.file("shop"), "version": "2.1.230", "gitBranch": "main",
@@ -26,7 +26,7 @@ fn line(home: &Home, session: &str, second: u32, kind: &str, content: &Value) ->
     format!("{line}\n")
 }
 
-fn append(home: &Home, session: &str, text: &str) {
+pub fn append(home: &Home, session: &str, text: &str) {
     let file = std::fs::OpenOptions::new()
         .append(true)
         .create(true)

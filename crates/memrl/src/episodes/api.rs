@@ -129,7 +129,8 @@ pub struct RetrieveRequest {
 pub struct Hit {
     /// The cell.
     pub cell: Cell,
-    /// The name of its project; empty for a cell of none.
+    /// The name of its project (its id, where another hit's project has the same name); empty for a
+    /// cell of none.
     pub project: String,
     /// The policy's score.
     pub score: f64,
@@ -310,11 +311,13 @@ pub struct ProjectStatus {
     pub unused: usize,
     /// Mean value.
     pub mean_value: f64,
-    /// Recall decisions here, and how many have an outcome.
+    /// Recall decisions here.
     pub decisions: u64,
-    /// Of those, with an outcome.
+    /// Of those, how many showed something.
+    pub showing: u64,
+    /// Of those that showed something, how many have an outcome.
     pub with_outcome: u64,
-    /// Sessions waiting to be captured.
+    /// Sessions that have ended and wait to be captured.
     pub queued: usize,
     /// What could be done.
     pub suggestions: Vec<String>,
@@ -331,7 +334,7 @@ pub struct EpisodeStats {
     pub by_outcome: Vec<(String, u64)>,
     /// By kind of work.
     pub by_task_type: Vec<(String, u64)>,
-    /// By project name, the largest first.
+    /// By project name (its id, where two projects have the same name), the largest first.
     pub by_project: Vec<(String, u64)>,
     /// The most frequent tags.
     pub tags: Vec<(String, u64)>,

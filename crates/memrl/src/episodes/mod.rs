@@ -20,4 +20,5 @@ mod transcript;
 pub use api::*;
 pub(crate) use capture::live_episodes;
 pub use reader::SentTranscript;
+pub use retrieve::outward;
 pub use sweep::{Dropped, SweepFailure, SweepReport, Swept};

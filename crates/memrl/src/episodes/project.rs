@@ -96,11 +96,26 @@ pub(crate) fn display_name(id: &str) -> &str {
 
 /// The name of the project that a scope belongs to; empty for none.
 pub(crate) fn project_name(scope: &Scope) -> String {
-    scope
-        .0
-        .get(PROJECT)
-        .and_then(|v| v.as_str())
-        .map_or_else(String::new, |id| display_name(id).to_owned())
+    display_name(project_id(scope)).to_owned()
+}
+
+/// The id of the project that a scope belongs to; empty for none.
+pub(crate) fn project_id(scope: &Scope) -> &str {
+    let id = scope.0.get(PROJECT).and_then(|v| v.as_str());
+    id.unwrap_or_default()
+}
+
+/// What to call these projects, in their order: by their names, and by their ids where two of them
+/// share a name. Empty for none.
+pub(crate) fn told_apart<'a>(ids: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let ids: Vec<&str> = ids.collect();
+    ids.iter()
+        .map(|id| {
+            let name = display_name(id);
+            let shared = ids.iter().any(|o| o != id && display_name(o) == name);
+            if shared { *id } else { name }.to_owned()
+        })
+        .collect()
 }
 
 /// The root of the worktree that a directory lies in, and the directory that all worktrees of
@@ -197,7 +212,7 @@ impl Memory {
         Ok(project)
     }
 
-    fn is_project(&self, id: &str) -> Result<bool> {
+    pub(super) fn is_project(&self, id: &str) -> Result<bool> {
         let known = self.store.scope_values(PROJECT)?;
         Ok(known.iter().any(|(known, _)| known == id))
     }

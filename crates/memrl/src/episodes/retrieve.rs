@@ -6,12 +6,12 @@ use memrl_learn::ValueEstimate;
 use memrl_learn::explore::HELD_OUT;
 use memrl_store::{CellRow, DecisionFilter, Outline, Shown, StoreError};
 
-use super::project::project_name;
+use super::project::{project_id, told_apart};
 use crate::feedback::{accumulator, own_prior};
 use crate::{
-    CellFeedback, CellFeedbackReport, CellId, CellType, Code, DecisionId, DecisionPoint, Error,
-    Hit, IdRef, Memory, Outcome, RecallRequest, Result, RetrieveRequest, Retrieved, Scope,
-    ValueView, Verdict,
+    Cell, CellFeedback, CellFeedbackReport, CellId, CellType, Code, DecisionId, DecisionPoint,
+    Error, Hit, IdRef, Memory, Outcome, Project, RecallRequest, Result, RetrieveRequest, Retrieved,
+    Scope, ValueView, Verdict,
 };
 
 /// Most episodes that one retrieve shows; larger limits are capped.
@@ -61,15 +61,20 @@ impl Memory {
             self.config.sessions.budget_tokens.max(limit * ROOM_PER_HIT),
         ));
         recall.explore = request.explore;
-        let recall = self.recall(&recall)?;
+        let mut recall = self.recall(&recall)?;
+        for shown in &mut recall.selected {
+            outward(&mut shown.cell);
+        }
         let ids: Vec<CellId> = recall.selected.iter().map(|r| r.cell.cell_id).collect();
         let values = self.views(&ids)?;
+        let projects = told_apart(recall.selected.iter().map(|r| project_id(&r.cell.scope)));
         let hits = recall
             .selected
             .iter()
             .zip(values)
-            .map(|(r, value)| Hit {
-                project: project_name(&r.cell.scope),
+            .zip(projects)
+            .map(|((r, value), project)| Hit {
+                project,
                 cell: r.cell.clone(),
                 score: r.score,
                 reason: r.reason.clone(),
@@ -86,6 +91,11 @@ impl Memory {
             hits,
             held_out,
         })
+    }
+
+    /// Whether anything is remembered of a project.
+    pub fn knows(&self, project: &Project) -> Result<bool> {
+        self.is_project(&project.id)
     }
 
     /// The decision that somebody means who reports on it: as [`Memory::decision_id`], but `last`
@@ -252,6 +262,22 @@ impl Memory {
                 view(&prior.value_with(o.kind, own, &sums, now), &o.shown)
             })
             .collect()
+    }
+}
+
+/// Leaves out of an episode what only the parser of its transcript needs, to read on where it
+/// stopped: that is no news to anybody else, and longer than all the rest. An export of cells
+/// keeps it.
+pub fn outward(cell: &mut Cell) {
+    if cell.kind != CellType::Episode {
+        return;
+    }
+    let payload = cell.payload.as_mut();
+    let session = payload.and_then(|p| p.get_mut("session")?.as_object_mut());
+    if let Some(session) = session {
+        for key in ["parser", "offset", "head", "pending", "reading"] {
+            session.remove(key);
+        }
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use memrl_store::{CellFilter, DecisionFilter};
+use memrl_store::CellFilter;
 
 use super::capture::live_filter;
-use super::project::{PROJECT, display_name, project_name};
+use super::project::{PROJECT, project_name, told_apart};
 use super::queue;
 use super::switch::{self, Target};
 use crate::cells::parse_cursor;
@@ -108,14 +108,12 @@ impl Memory {
             .iter()
             .filter(|(name, _)| name == EpisodeStatus::Success.as_str());
         let successes: u64 = successes.map(|(_, n)| n).sum();
-        let by_project = match project {
-            Some(p) => vec![(p.name.clone(), episodes)],
-            None => merged(
-                self.store
-                    .scope_values(PROJECT)?
-                    .into_iter()
-                    .map(|(id, n)| (display_name(&id).to_owned(), n)),
-            ),
+        let by_project = if let Some(p) = project {
+            vec![(p.name.clone(), episodes)]
+        } else {
+            let known = self.store.scope_values(PROJECT)?;
+            let names = told_apart(known.iter().map(|(id, _)| id.as_str()));
+            merged(names.into_iter().zip(known.iter().map(|(_, n)| *n)))
         };
         let worth = self.worth(project)?;
         let some = episodes > 0;
@@ -136,21 +134,10 @@ impl Memory {
     /// How the memory of a project (or of all) is doing, and what could be done.
     pub fn project_status(&self, project: Option<&Project>) -> Result<ProjectStatus> {
         let worth = self.worth(project)?;
-        let decisions = DecisionFilter {
-            point: Some(DecisionPoint::Recall),
-            items: false,
-            texts: false,
-            ..DecisionFilter::default()
-        };
         let scope = project.map(Project::scope);
-        let (mut made, mut reported) = (0, 0);
-        self.store.for_each_decision(&decisions, &mut |row| {
-            if scope.as_ref().is_none_or(|s| s.admits(&row.decision.scope)) {
-                made += 1;
-                reported += u64::from(row.outcomes > 0);
-            }
-            std::ops::ControlFlow::Continue(())
-        })?;
+        let decisions = self
+            .store
+            .count_decisions(Some(DecisionPoint::Recall), scope.as_ref())?;
         let cells = if let Some(p) = project {
             let known = self.store.scope_values(PROJECT)?;
             known
@@ -163,7 +150,9 @@ impl Memory {
         };
         let switched_off =
             project.is_some_and(|p| switch::is_off(&self.dir, Target::Project(&p.id)));
-        let queued = queue::len(&self.dir);
+        // A session that goes on is not to be captured yet.
+        let queue = queue::list(&self.dir).unwrap_or_default();
+        let queued = queue.iter().filter(|w| w.entry.ended).count();
         let mut status = ProjectStatus {
             project: project.cloned(),
             switched_off,
@@ -173,8 +162,9 @@ impl Memory {
             high_value: worth.high,
             unused: worth.unused,
             mean_value: worth.mean,
-            decisions: made,
-            with_outcome: reported,
+            decisions: decisions.made,
+            showing: decisions.shown,
+            with_outcome: decisions.reported,
             queued,
             suggestions: Vec::new(),
         };
@@ -264,14 +254,16 @@ fn suggestions(s: &ProjectStatus) -> Vec<String> {
         );
     }
     if s.queued > 0 {
-        all.push(format!(
-            "{} sessions wait to be captured: `memrl sweep`",
-            s.queued
-        ));
+        let sessions = match s.queued {
+            1 => "1 session waits".to_owned(),
+            n => format!("{n} sessions wait"),
+        };
+        all.push(format!("{sessions} to be captured: `memrl sweep`"));
     }
-    if s.decisions >= 10 && s.with_outcome * 5 < s.decisions {
+    if s.showing >= 10 && s.with_outcome * 5 < s.showing {
         all.push(
-            "fewer than one recall in five has an outcome: feedback is what values are made of"
+            "fewer than one in five of the recalls that showed something has an outcome: \
+             feedback is what values are made of"
                 .to_owned(),
         );
     }

@@ -24,8 +24,10 @@ pub fn wanted(args: &args::List) -> bool {
 /// Lists memories with what they are worth, the newest first.
 pub fn list(global: &Global, args: args::List, out: &mut Out) -> Result<u8> {
     let memory = session::open(global, &[], out)?;
+    let project = super::named_project(&memory, args.project.as_deref())?;
+    super::note_unknown(&memory, args.project.as_deref(), project.as_ref(), out)?;
     let page = memory.episodes(&EpisodeQuery {
-        project: super::named_project(&memory, args.project.as_deref())?,
+        project,
         types: args.kind,
         tag: args.tag,
         outcome: args.outcome,

@@ -22,6 +22,7 @@ pub fn retrieve(global: &Global, args: args::Retrieve, out: &mut Out) -> Result<
     } else {
         Some(super::project(&memory, args.project.as_deref())?)
     };
+    super::note_unknown(&memory, args.project.as_deref(), project.as_ref(), out)?;
     let found = memory.retrieve(&RetrieveRequest {
         query,
         project,

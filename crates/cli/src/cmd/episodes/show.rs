@@ -13,7 +13,8 @@ use crate::{session, text};
 /// Shows one memory with what it is worth.
 pub fn show(global: &Global, args: &args::Show, out: &mut Out) -> Result<u8> {
     let memory = session::open(global, &[], out)?;
-    let cell = find(&memory, args)?;
+    let mut cell = find(&memory, args)?;
+    memrl::outward(&mut cell);
     let id = cell.cell_id.to_string();
     let value = memory.value(&id)?;
     if out.is_json() {

@@ -16,6 +16,7 @@ pub fn status(global: &Global, args: &args::Status, out: &mut Out) -> Result<u8>
     } else {
         Some(super::project(&memory, args.project.as_deref())?)
     };
+    super::note_unknown(&memory, args.project.as_deref(), project.as_ref(), out)?;
     let status = memory.project_status(project.as_ref())?;
     if out.is_json() {
         out.json(&status)?;
@@ -69,7 +70,10 @@ fn print(s: &ProjectStatus, out: &mut Out) -> Result<()> {
     field(
         out,
         "decisions",
-        &format!("{decisions}, {with} with an outcome"),
+        &format!(
+            "{decisions}, {} of them showed something, {with} of those have an outcome",
+            text::grouped(s.showing)
+        ),
     )?;
     if s.queued > 0 {
         let queued = text::count(s.queued as u64, "session");
@@ -92,6 +96,7 @@ pub fn stats(global: &Global, args: &args::Stats, out: &mut Out) -> Result<u8> {
     }
     let memory = session::open(global, &[], out)?;
     let project = super::named_project(&memory, args.project.as_deref())?;
+    super::note_unknown(&memory, args.project.as_deref(), project.as_ref(), out)?;
     let stats = memory.episode_stats(project.as_ref())?;
     if out.is_json() {
         out.json(&stats)?;

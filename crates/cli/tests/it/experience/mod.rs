@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 mod captures;
 mod input;
+mod projects;
+mod secrets;
 mod verdicts;
 
 use crate::support::{Home, Run, regex_of};

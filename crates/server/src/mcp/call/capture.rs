@@ -52,13 +52,23 @@ pub(crate) fn run(call: &Call<'_>) -> Result<Output, Failure> {
         let _ = write!(text, "; {} like it were there before", similar.len());
     }
     if captured.redacted > 0 {
-        let _ = write!(text, "; {} secrets cut out", captured.redacted);
+        let secrets = if captured.redacted == 1 {
+            "secret"
+        } else {
+            "secrets"
+        };
+        let _ = write!(text, "; {} {secrets} cut out", captured.redacted);
     }
     if !captured.credited.is_empty() {
         let _ = write!(
             text,
-            "; {} retrieves learned from it",
-            captured.credited.len()
+            "; {} {} learned from it",
+            captured.credited.len(),
+            if captured.credited.len() == 1 {
+                "retrieve"
+            } else {
+                "retrieves"
+            }
         );
     }
     for warning in &captured.warnings {

@@ -14,13 +14,14 @@ pub(crate) fn status(call: &Call<'_>) -> Result<Output, Failure> {
     let name = project.map(|p| p.name);
     let mut text = format!(
         "{}: {} episodes ({} of high value, {} unused), {} memories of all kinds; \
-         {} retrieves, {} with an outcome",
+         {} retrieves, {} of them showed something, {} of those have an outcome",
         name.as_deref().unwrap_or("all projects"),
         s.episodes,
         s.high_value,
         s.unused,
         s.cells,
         s.decisions,
+        s.showing,
         s.with_outcome,
     );
     if let Some(last) = s.last_capture {
@@ -44,6 +45,7 @@ pub(crate) fn status(call: &Call<'_>) -> Result<Output, Failure> {
             "unused": s.unused,
             "mean_value": s.mean_value,
             "decisions": s.decisions,
+            "showing": s.showing,
             "with_outcome": s.with_outcome,
             "queued": s.queued,
             "suggestions": s.suggestions,

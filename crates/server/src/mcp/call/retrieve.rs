@@ -157,7 +157,8 @@ fn line(cell: &Cell, project: &str, value: &ValueView) -> String {
 }
 
 fn show(call: &Call<'_>, id: &str) -> Result<Output, Failure> {
-    let cell = seen(call.memory, id)?;
+    let mut cell = seen(call.memory, id)?;
+    memrl::outward(&mut cell);
     let value = call.memory.value(&cell.cell_id.to_string())?;
     let project = cell.scope.0.get("project").and_then(Value::as_str);
     let project = project

@@ -162,6 +162,7 @@ fn episode_of(told: Told) -> Result<Episode, Failure> {
             extracted_intent: told.summary,
             task_type,
             domain: told.tags,
+            ..Intent::default()
         },
         context: Touched {
             files_read: told.files_read,

@@ -315,9 +315,12 @@ fn one(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
             ..EpisodeQuery::default()
         };
         let row = app.memory.episodes(&newest)?.items.pop();
-        return ok(&row.ok_or_else(missing)?);
+        let mut row = row.ok_or_else(missing)?;
+        memrl::outward(&mut row.cell);
+        return ok(&row);
     }
-    let cell = app.memory.get(&req.id)?;
+    let mut cell = app.memory.get(&req.id)?;
+    memrl::outward(&mut cell);
     if cell.kind != memrl::CellType::Episode || cell.status == memrl::CellStatus::Deleted {
         return Err(missing());
     }

@@ -115,6 +115,19 @@ fn of_parts_of_a_session_sent_at_once_the_longest_accepted_stays() {
     );
     let late = send(&s, "project=shop", parts[0].as_bytes()).expect(200);
     assert_eq!(&late["cell"], cell);
+    // Where the parser stands is nothing that a reader of the episode needs.
+    for id in ["last", cell["cell_id"].as_str().unwrap()] {
+        let one = s.get(&format!("/v1/episodes/{id}")).expect(200);
+        let session = one["cell"]["payload"]["session"].as_object().unwrap();
+        let keys: Vec<&str> = session.keys().map(String::as_str).collect();
+        assert!(
+            keys.contains(&"client") && keys.contains(&"counts"),
+            "{keys:?}"
+        );
+        for inner in ["parser", "offset", "head", "pending", "reading"] {
+            assert!(!keys.contains(&inner), "{id}: {inner}");
+        }
+    }
 }
 
 #[test]
