@@ -63,12 +63,7 @@ fn is(word: &str, name: &str) -> bool {
 /// Tags for a task, from its words and the files that it touched; sorted, each once.
 pub fn tags_of(episode: &Episode) -> Vec<String> {
     let mut tags: Vec<&str> = Vec::new();
-    let intent = &episode.intent;
-    let later = intent.corrections.iter().chain(&intent.later);
-    for text in [&intent.raw_prompt, &intent.extracted_intent]
-        .into_iter()
-        .chain(later)
-    {
+    for text in [&episode.intent.raw_prompt, &episode.intent.extracted_intent] {
         let all = words(text);
         for (tag, names) in TAGS {
             if all.iter().any(|w| names.iter().any(|n| is(w, n))) {

@@ -19,7 +19,7 @@ use std::fmt::Write;
 
 use memrl_types::{Episode, EpisodeStatus, TaskType, TestCounts, Trouble};
 
-use crate::transcript::words::{cut, first_sentences, line, words};
+use crate::transcript::words::{cut, first_sentences, line, telling, words};
 use crate::transcript::writes_or_reads;
 
 /// Longest rest of a prompt behind its intent.
@@ -53,7 +53,14 @@ pub fn content_of(episode: &Episode, max_chars: usize) -> String {
     let open = telling().filter(|t| !t.resolved);
     parts.extend(resolved.chain(open).take(MOST_ERRORS).map(trouble));
     parts.push(rest_of_prompt(episode));
-    parts.extend(marked("+", &wanted.later, LONGEST_LATER));
+    let begun = intent(episode);
+    let first = usize::from(
+        wanted
+            .later
+            .first()
+            .is_some_and(|l| line(l, 1_000) == begun),
+    );
+    parts.extend(marked("+", &wanted.later[first..], LONGEST_LATER));
     let context = &episode.context;
     let changed = list(&context.files_modified, &[]);
     let read = list(&context.files_read, &context.files_modified);
@@ -139,6 +146,10 @@ fn intent(episode: &Episode) -> String {
 
 /// What the prompt says behind the sentences that became the intent.
 fn rest_of_prompt(episode: &Episode) -> String {
+    // `hi` tells nothing.
+    if telling(&episode.intent.raw_prompt) == 0 {
+        return String::new();
+    }
     let raw = line(&episode.intent.raw_prompt, LONGEST_REST + 300);
     let intent = intent(episode);
     let whole = raw.strip_prefix(intent.trim_end_matches('…'));

@@ -50,12 +50,23 @@ impl Story {
             shell::base(session.reading.root.trim_end_matches(['/', '\\']))
                 .clone_into(&mut episode.project);
         }
-        if episode.intent.extracted_intent.is_empty() {
-            let intent = words::first_sentences(&episode.intent.raw_prompt, 300);
-            episode.intent.extracted_intent = redacted(&intent);
+        let intent = &mut episode.intent;
+        let first = redacted(&words::first_sentences(&intent.raw_prompt, 300));
+        // `hi` is no task: the first prompt behind it is. What somebody else put there stays.
+        let task = intent
+            .later
+            .first()
+            .filter(|_| words::telling(&intent.raw_prompt) == 0);
+        if intent.extracted_intent.is_empty() || intent.extracted_intent == first {
+            intent.extracted_intent = task.cloned().unwrap_or(first);
         }
-        if episode.intent.task_type == memrl_types::TaskType::Unknown {
-            episode.intent.task_type = signs::task_type_of(&episode.intent.raw_prompt);
+        if intent.task_type == memrl_types::TaskType::Unknown {
+            intent.task_type = signs::task_type_of(&intent.raw_prompt);
+        }
+        if intent.task_type == memrl_types::TaskType::Unknown
+            && words::telling(&intent.raw_prompt) == 0
+        {
+            intent.task_type = signs::task_type_of(&intent.extracted_intent);
         }
         episode.session = Some(session);
         episode.outcome.status = signs::status_of(&episode);

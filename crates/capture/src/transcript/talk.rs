@@ -63,7 +63,8 @@ impl Story {
         self.session.reading.prompt = hash;
     }
 
-    /// Counts a prompt and judges it by its redacted beginning; which prompt of the session it is, from 1.
+    /// Counts a prompt and judges it by its redacted beginning; which prompt of the session it is,
+    /// from 1.
     pub(super) fn judge_prompt(&mut self, beginning: &str) -> u32 {
         let step = self.step();
         self.session.reading.answer.clear();
@@ -105,7 +106,8 @@ impl Story {
         }
     }
 
-    /// The first prompt, without wrappers, redacted. What was made of an earlier reading of it is made anew.
+    /// The first prompt, without wrappers, redacted. What was made of an earlier reading of it is
+    /// made anew.
     pub(super) fn first_prompt(&mut self, text: &str) {
         let intent = &mut self.episode.intent;
         // Once more: what is stored must not change when it is redacted again.

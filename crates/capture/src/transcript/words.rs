@@ -168,20 +168,20 @@ pub(super) fn without_marks(text: &str) -> String {
         .join("\n")
 }
 
-/// Words that say nothing about what a prompt is about.
+/// Words of two and more letters that say nothing about what a prompt is about.
 #[rustfmt::skip]
 const SAY_NOTHING: &[&str] = &[
     "the", "and", "but", "you", "your", "are", "was", "were", "for", "with", "that", "this", "it",
     "is", "to", "of", "in", "on", "at", "an", "as", "be", "do", "did", "does", "don't", "my", "me",
     "we", "us", "he", "so", "or", "if", "no", "not", "yes", "yep", "yeah", "ok", "okay", "sure",
     "hi", "hey", "hello", "hallo", "bye", "please", "pls", "can", "could", "would", "will", "just",
-    "now", "then", "here", "there", "go", "goes", "ahead", "on", "continue", "proceed", "next",
-    "more", "again", "try", "keep", "going", "what", "how", "who", "why", "good", "morning",
-    "evening", "day", "let's", "let", "do", "done", "also", "too", "very", "much", "all", "any",
-    "have", "has", "had", "i'm", "it's", "that's", "test", "testing", "clear", "exit", "quit",
-    "help", "wrong", "stop", "undo", "weiter", "ja", "nein", "bitte", "und", "der", "die", "das",
-    "ist", "oui", "et", "le", "la", "les", "de", "sí", "si", "el", "los", "да", "нет", "ага",
-    "ок", "и", "в", "на", "не", "это", "привет", "продолжай", "дальше", "давай", "пожалуйста",
+    "now", "then", "here", "there", "go", "goes", "ahead", "continue", "proceed", "next", "more",
+    "again", "try", "keep", "going", "what", "how", "who", "why", "good", "morning", "evening",
+    "day", "let's", "let", "done", "also", "too", "very", "much", "all", "any", "have", "has",
+    "had", "i'm", "it's", "that's", "test", "testing", "clear", "exit", "quit", "help", "wrong",
+    "stop", "undo", "weiter", "ja", "nein", "bitte", "und", "der", "die", "das", "ist", "oui", "et",
+    "le", "la", "les", "de", "sí", "si", "el", "los", "да", "нет", "ага", "ок", "на", "не", "это",
+    "привет", "продолжай", "дальше", "давай", "пожалуйста",
 ];
 
 /// How many different words of a text say what it is about. Of scripts without spaces two

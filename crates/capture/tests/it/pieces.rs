@@ -67,6 +67,29 @@ proptest! {
 }
 
 #[test]
+fn many_prompts_read_one_by_one_are_the_same() {
+    let topics = ["login", "sql", "css", "ci", "http api", "cache", "kafka"];
+    let lines: Vec<String> = (0..40)
+        .map(|i| {
+            // What only a prompt in the middle says is forgotten in every reading.
+            let topic = if i == 15 {
+                "docker image"
+            } else {
+                topics[i % topics.len()]
+            };
+            let no = if i % 3 == 1 { "No, " } else { "" };
+            format!("Human: {no}do number{i} of the {topic}\nAssistant: done\n")
+        })
+        .collect();
+    let bytes = format!("Human: hi\n{}", lines.concat()).into_bytes();
+    let cuts: Vec<usize> = (0..bytes.len()).filter(|i| bytes[*i] == b'\n').collect();
+    let whole = read_more(&bytes, None).unwrap();
+    assert_eq!(in_pieces(&bytes, &cuts).unwrap(), whole);
+    assert_eq!(whole.intent.corrections.len(), 12);
+    assert_eq!(whole.intent.extracted_intent, "do number0 of the login");
+}
+
+#[test]
 fn redacting_between_pieces_changes_nothing() {
     let secret = ["ghp", &"a1B2c3D4e5".repeat(4)[..36]].join("_");
     let line = |kind: &str, content: String| {

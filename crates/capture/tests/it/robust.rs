@@ -228,6 +228,28 @@ fn a_turn_of_a_million_lines_costs_no_more_than_its_lines() {
     assert_eq!(episode.session.unwrap().counts.prompts, 1);
 }
 
+#[test]
+fn an_answer_of_a_million_lines_costs_no_more_than_its_lines() {
+    let text = format!(
+        "Human: go\nAssistant: {}\n{}",
+        "the beginning of a long answer ".repeat(3),
+        "x y\n\n".repeat(500_000)
+    );
+    let episode = read(text.as_bytes()).unwrap();
+    assert!(
+        episode
+            .solution
+            .starts_with("the beginning of a long answer the")
+    );
+    assert!(episode.solution.chars().count() <= 600);
+    let answer = episode.session.unwrap().reading.answer;
+    assert!(
+        answer.chars().count() <= 2_410,
+        "{}",
+        answer.chars().count()
+    );
+}
+
 /// The most memory that this process has held, in KiB, where the system tells.
 fn resident_peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;

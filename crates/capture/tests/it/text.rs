@@ -136,6 +136,18 @@ fn no_word_of_the_layout_is_in_the_text() {
 }
 
 #[test]
+fn a_greeting_is_not_the_task() {
+    let text = "User: hi\nAssistant: Hello!\nUser: Fix the login redirect loop\nUser: thanks\n";
+    let episode = read(text.as_bytes()).unwrap();
+    assert_eq!(episode.intent.raw_prompt, "hi");
+    assert_eq!(episode.intent.task_type, TaskType::Bugfix);
+    assert_eq!(
+        content_of(&episode, 1_000),
+        "Fix the login redirect loop (bugfix ✓)\n#auth"
+    );
+}
+
+#[test]
 fn what_matters_most_is_kept_in_a_short_text() {
     let mut e = full();
     e.intent.extracted_intent = "intent ".repeat(40);
