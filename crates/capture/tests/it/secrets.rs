@@ -70,7 +70,20 @@ fn a_private_key_in_a_prompt_is_nowhere_in_the_episode() {
         format!("- {key}"),
         format!("{}\n{key}", "x ".repeat(1_990)),
     ] {
-        let episode = read(&rows(&[user(&json!(prompt))])).unwrap();
+        let heredoc = format!("cat > k.pem <<'E'\n{prompt}\nE");
+        let episode = read(&rows(&[
+            user(&json!(prompt)),
+            call("1", "Bash", &json!({"command": heredoc})),
+            result("1", &format!("Exit code 1\n{prompt}"), true),
+            said(&prompt),
+            user(&json!(format!("No, {prompt}"))),
+            user(&json!(format!("Now put it there: {prompt}"))),
+            call("2", "Bash", &json!({"command": heredoc})),
+            call("3", "Write", &json!({"file_path": "/p/k.pem", "content": prompt})),
+            call("4", "mcp__x__y", &json!({"key": prompt})),
+        ]))
+        .unwrap();
+        assert_eq!(episode.session.as_ref().unwrap().pending.len(), 3);
         assert_clean(&all_of(episode), &KEY, &prompt);
     }
 }

@@ -41,6 +41,11 @@ impl Memory {
         let mut episode = request.episode;
         strip(&mut episode);
         let mut redacted = redact_episode(&mut episode);
+        // What was cut out when the session was read, before anything was made of it.
+        redacted += episode
+            .session
+            .as_ref()
+            .map_or(0, |s| s.counts.redacted as usize);
         complete(&mut episode, &request.project.name);
         let content = content_of(&episode, MAX_CONTENT);
         if episode.intent.raw_prompt.trim().is_empty()

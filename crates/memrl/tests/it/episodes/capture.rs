@@ -31,6 +31,19 @@ fn secrets_and_our_own_blocks_are_not_captured() {
     }
 }
 
+#[test]
+fn secrets_that_the_reader_of_a_session_cut_out_are_counted() {
+    let bed = bed();
+    let text = b"User: deploy with password=hunter2hunter2 to the staging host\n";
+    let options = memrl_capture::ReadOptions::default();
+    let read = memrl_capture::read_on(&mut text.as_slice(), None, &options).unwrap();
+    let mut request = told("x", EpisodeStatus::Success);
+    request.episode = read;
+    let done = bed.memory.capture(request).unwrap();
+    assert_eq!(done.redacted, 1);
+    assert!(done.cell.content.contains("password=[redacted]"));
+}
+
 fn files(dir: &Path) -> Vec<std::path::PathBuf> {
     std::fs::read_dir(dir)
         .unwrap()
