@@ -237,7 +237,7 @@ fn a_block_stays_below_its_limit_whatever_is_remembered() {
         );
         home.ok(&["add", "--scope", &scope, "--type", "procedure", &text]);
     }
-    let block = ask(&home, ONE, "Какой фильтр нужен кофемашине?").expect("something");
+    let block = ask(&home, ONE, "Кофемашина: фильтр воды").expect("something");
     assert!(block.len() > 1000, "{} bytes", block.len());
     for session in [TWO, "three"] {
         start(&home, session);
