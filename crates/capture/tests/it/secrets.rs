@@ -2,6 +2,7 @@
 
 use memrl_capture::{content_of, redact_episode};
 use memrl_types::Episode;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::support::{read, read_more};
@@ -79,7 +80,11 @@ fn a_private_key_in_a_prompt_is_nowhere_in_the_episode() {
             user(&json!(format!("No, {prompt}"))),
             user(&json!(format!("Now put it there: {prompt}"))),
             call("2", "Bash", &json!({"command": heredoc})),
-            call("3", "Write", &json!({"file_path": "/p/k.pem", "content": prompt})),
+            call(
+                "3",
+                "Write",
+                &json!({"file_path": "/p/k.pem", "content": prompt}),
+            ),
             call("4", "mcp__x__y", &json!({"key": prompt})),
         ]))
         .unwrap();
@@ -180,4 +185,29 @@ fn what_is_hashed_is_redacted_before() {
     let (one, other) = (session("hunter2x"), session("letmein9"));
     assert_eq!(one.pending, other.pending);
     assert_eq!(one.reading, other.reading);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn secrets_over_several_lines_are_cut_the_same_in_any_pieces(
+        lines in proptest::collection::vec(
+            prop_oneof![
+                Just("Human: go on with"), Just("Assistant: this is what I found in it"), Just("-----BEGIN RSA PRIVATE KEY-----"),
+                Just("see -----BEGIN PRIVATE KEY-----\\nMIIEvQIBADANBg"), Just("-----END RSA PRIVATE KEY-----"), Just(KEY[0]), Just(KEY[1]), Just(KEY[2]),
+                Just("password:"), Just("password="), Just("hunter2x9"), Just("- name: API_KEY"), Just("  value: abc123xyz"), Just("\"token\": \"abc"), Just("def\""),
+                Just(""), Just("> quoted"), Just("no, wrong"), Just("words of prose that go on"), Just("<memory>"), Just("</memory>"),
+            ],
+            0..24,
+        ),
+    ) {
+        let text = format!("Human: go\n{}\n", lines.join("\n"));
+        let whole = read_more(text.as_bytes(), None);
+        let mut episode = None;
+        for end in (0..text.len()).filter(|i| text.as_bytes()[*i] == b'\n') {
+            episode = read_more(&text.as_bytes()[..=end], episode);
+            prop_assert_eq!(episode.as_mut().map(redact_episode), Some(0));
+        }
+        prop_assert_eq!(episode, whole);
+    }
 }
