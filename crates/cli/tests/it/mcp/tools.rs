@@ -357,3 +357,27 @@ fn upkeep_of_values_and_episodes_can_be_asked_for() {
     }
     assert_eq!(client.done("memrl_review", &json!({}))["action"], "analyze");
 }
+
+#[test]
+fn last_is_what_this_session_was_shown_whatever_others_do() {
+    let home = Home::new();
+    let mut mine = Client::initialized(&home, "2025-11-25");
+    mine.capture("Cleaned up the temporary files of the worker");
+    let mut theirs = Client::initialized(&home, "2025-11-25");
+    let found = mine.done("memrl_retrieve", &json!({"query": "temporary files"}));
+    let other = theirs.done("memrl_retrieve", &json!({"query": "quarterly tax report"}));
+    assert_eq!(other["hits"], json!([]), "{other}");
+    let last = json!({"episodes": ["last"], "helpful": true});
+    let judged = mine.done("memrl_feedback", &last);
+    assert_eq!(judged["decisions"][0]["decision_id"], found["decision_id"]);
+    assert!(
+        theirs
+            .refused("memrl_feedback", &last)
+            .contains("never_shown")
+    );
+    // A decision by the first digits of its id.
+    let decision = found["decision_id"].as_str().expect("an id");
+    let named = json!({"decision_id": &decision[..8], "helpful": true});
+    let again = mine.done("memrl_feedback", &named);
+    assert_eq!(again["decisions"][0]["repeated"], true, "{again}");
+}
