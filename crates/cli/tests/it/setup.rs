@@ -266,6 +266,11 @@ fn files_that_setup_made_go_with_undo() {
             "{:?}",
             everything(&home).keys()
         );
+        // Nor does an empty folder of settings stay.
+        let left = std::fs::read_dir(home.file(".")).expect("a directory");
+        let names = left.map(|f| f.expect("an entry").file_name());
+        let hidden = names.filter(|n| n.to_string_lossy().starts_with('.'));
+        assert_eq!(hidden.count(), 0, "{client}");
     }
 }
 
