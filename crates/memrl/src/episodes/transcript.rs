@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use memrl_capture::{CaptureError, ReadOptions, read_on, transcript::resumes};
+use memrl_capture::{CaptureError, ReadOptions, is_empty_talk, read_on, transcript::resumes};
 
 use super::extract::extract;
 use crate::{
@@ -79,6 +79,15 @@ impl Memory {
             // The client's own name of the session is in its file's name; what the lines say can
             // be that of the session which this one continues.
             session.id = key;
+        }
+        let cites = episode
+            .session
+            .as_ref()
+            .is_some_and(|s| !s.cited.is_empty());
+        // What used a memory says at least how useful it was.
+        if is_empty_talk(&episode) && !cites {
+            let message = format!("{}: nothing was done in this session", path.display());
+            return Err(Error::invalid(Code::EmptyContent, "session", message));
         }
         let project = match &request.project {
             Some(project) => project.clone(),

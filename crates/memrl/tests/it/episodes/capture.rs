@@ -319,3 +319,25 @@ fn a_secret_in_a_query_or_a_correction_is_not_logged() {
         assert!(!contains(&bytes, secret.as_bytes()), "{}", file.display());
     }
 }
+
+#[test]
+fn a_session_in_which_nothing_was_done_is_no_episode() {
+    let bed = bed();
+    for (n, said) in ["hi", "/clear", "ok continue"].iter().enumerate() {
+        let id = UUID.replace("3f2c1b0a", &format!("3f2c1b0{n}"));
+        let file = bed.dir.path().join(format!("{id}.jsonl"));
+        std::fs::write(
+            &file,
+            line("user", said, 1) + &line("assistant", "Hello!", 2),
+        )
+        .unwrap();
+        let request = CaptureFile {
+            project: Some(shop()),
+            ..CaptureFile::default()
+        };
+        let refused = bed.memory.capture_file(&file, &request).unwrap_err();
+        assert_eq!(refused.code(), Code::EmptyContent, "{said}");
+    }
+    let all = bed.memory.episodes(&EpisodeQuery::default()).unwrap();
+    assert!(all.items.is_empty());
+}
