@@ -509,3 +509,23 @@ fn cursor_is_told_at_the_start_only_and_in_its_own_words() {
     assert_eq!((run.code, run.out.as_str()), (Some(0), ""));
     assert!(queued(&home).is_empty(), "its chats are not read");
 }
+
+#[test]
+fn only_sessions_that_have_ended_are_said_to_wait() {
+    let home = Home::new();
+    let project = project(&home);
+    with_memories(&home);
+    conversation(&home, ONE, "Fix the login loop");
+    start(&home, ONE);
+    assert_eq!(queued(&home).len(), 1);
+    let status = || home.json(&["status", "--project", &project]);
+    let open = status();
+    assert_eq!(open["queued"], 0, "{open}");
+    assert!(!open.to_string().contains("memrl sweep"), "{open}");
+    let end = json!({"hook_event_name": "SessionEnd", "reason": "other"});
+    hook(&home, "session-end", &said(&home, ONE, end));
+    let ended = status();
+    assert_eq!(ended["queued"], 1, "{ended}");
+    let waits = "1 session waits to be captured";
+    assert!(ended.to_string().contains(waits), "{ended}");
+}
