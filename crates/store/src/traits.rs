@@ -220,9 +220,10 @@ pub trait Store: Send + Sync {
     /// digits): none, the one, or two of several. [`StoreError::InvalidId`] for anything else.
     fn decisions_by_prefix(&self, prefix: &str) -> Result<Vec<DecisionId>>;
 
-    /// The newest recall decision of a trajectory that showed something. Without one: of those
-    /// that belong to no session (each its own trajectory), else of all.
-    fn last_showing(&self, trajectory: Option<&str>) -> Result<Option<DecisionId>>;
+    /// The newest recall decision of a trajectory; with `showing`, of those that showed something.
+    /// Without a trajectory: of those that belong to no session (each its own trajectory), else of
+    /// all.
+    fn newest(&self, trajectory: Option<&str>, showing: bool) -> Result<Option<DecisionId>>;
 
     /// For each of these cells, in this order, how many recall decisions showed it.
     fn shown_counts(&self, seqs: &[Seq]) -> Result<Vec<Shown>>;

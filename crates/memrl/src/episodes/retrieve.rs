@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use memrl_learn::ValueEstimate;
 use memrl_learn::explore::HELD_OUT;
-use memrl_store::{CellRow, DecisionFilter, Outline, Shown, StoreError};
+use memrl_store::{CellRow, Outline, Shown, StoreError};
 
 use super::project::{project_id, told_apart};
 use crate::feedback::{accumulator, own_prior};
 use crate::{
-    Cell, CellFeedback, CellFeedbackReport, CellId, CellType, Code, DecisionId, DecisionPoint,
-    Error, Hit, IdRef, Memory, Outcome, Project, RecallRequest, Result, RetrieveRequest, Retrieved,
-    Scope, ValueView, Verdict,
+    Cell, CellFeedback, CellFeedbackReport, CellId, CellType, Code, DecisionId, Error, Hit, IdRef,
+    Memory, Outcome, Project, RecallRequest, Result, RetrieveRequest, Retrieved, Scope, ValueView,
+    Verdict,
 };
 
 /// Most episodes that one retrieve shows; larger limits are capped.
@@ -98,31 +98,36 @@ impl Memory {
         self.is_project(&project.id)
     }
 
-    /// The decision that somebody means who reports on it: as [`Memory::decision_id`], but `last`
-    /// is the last one that showed something, by the rule of [`CellFeedback::trajectory`]. Where
-    /// none has shown anything, it is the very last one.
+    /// The decision that somebody means who reports how a task went: as [`Memory::decision_id`],
+    /// but `last` is that of one's own session, by the rule of [`CellFeedback::trajectory`]. It
+    /// may have shown nothing: what comes of a hold-out or of the control arm is its outcome and
+    /// no other decision's.
     pub fn decision_meant(&self, text: &str, trajectory: Option<&str>) -> Result<DecisionId> {
+        self.named_or_newest(text, trajectory, false)
+    }
+
+    /// As [`Self::decision_meant`]; with `showing`, `last` is the last one that showed something.
+    fn named_or_newest(
+        &self,
+        text: &str,
+        trajectory: Option<&str>,
+        showing: bool,
+    ) -> Result<DecisionId> {
         if text.trim() != "last" {
             return self.decision_id(text);
         }
-        if let Some(id) = self.store.last_showing(trajectory)? {
-            return Ok(id);
+        match self.store.newest(trajectory, showing)? {
+            Some(id) => Ok(id),
+            // Where none has shown anything, the very last one says so.
+            None if showing => self.named_or_newest(text, trajectory, false),
+            None => {
+                let message = match trajectory {
+                    Some(trajectory) => format!("trajectory {trajectory:?} has none"),
+                    None => "none has been logged yet".to_owned(),
+                };
+                Err(Error::invalid(Code::DecisionNotFound, "decision", message))
+            }
         }
-        let Some(trajectory) = trajectory else {
-            return self.decision_id(text);
-        };
-        let filter = DecisionFilter {
-            point: Some(DecisionPoint::Recall),
-            trajectory: Some(trajectory.to_owned()),
-            items: false,
-            texts: false,
-            ..DecisionFilter::default()
-        };
-        let newest = self.store.decisions(&filter, None, 1)?.rows.pop();
-        newest.map(|r| r.decision.decision_id).ok_or_else(|| {
-            let message = format!("trajectory {trajectory:?} has none");
-            Error::invalid(Code::DecisionNotFound, "decision", message)
-        })
     }
 
     /// Records how useful cells were that a decision has shown. A cell that was never shown cannot
@@ -135,7 +140,7 @@ impl Memory {
         let decision = feedback
             .decision
             .as_deref()
-            .map(|d| self.decision_meant(d, feedback.trajectory.as_deref()))
+            .map(|d| self.named_or_newest(d, feedback.trajectory.as_deref(), true))
             .transpose()?;
         if feedback.cells.is_empty() && decision.is_none() {
             let message = "names no cell; give ids, or `last`";
@@ -183,7 +188,8 @@ impl Memory {
         for name in names {
             if name.trim() == "last" {
                 let trajectory = feedback.trajectory.as_deref();
-                let id = decision.map_or_else(|| self.decision_meant("last", trajectory), Ok)?;
+                let id =
+                    decision.map_or_else(|| self.named_or_newest("last", trajectory, true), Ok)?;
                 let row = self.store.decision(id)?;
                 if row.decision.slate().is_empty() {
                     let message = format!("decision {id} showed nothing");

@@ -61,11 +61,11 @@ fn a_prefix_finds_the_decisions_that_start_so(store: &dyn Store) {
 
 fn the_last_that_showed_something_is_of_the_asked_trajectory(store: &dyn Store) {
     store.insert(&[insert(cell(1, "x"))]).unwrap();
-    assert_eq!(store.last_showing(None).unwrap(), None);
+    assert_eq!(store.newest(None, true).unwrap(), None);
     log(store, &decision(1, "a", &[1]));
     log(store, &decision(2, "b", &[1]));
     log(store, &decision(3, "a", &[]));
-    let last = |trajectory| store.last_showing(trajectory).unwrap();
+    let last = |trajectory| store.newest(trajectory, true).unwrap();
     assert_eq!(last(Some("a")), Some(decision_id(1)));
     assert_eq!(last(Some("b")), Some(decision_id(2)));
     assert_eq!(last(Some("c")), None);

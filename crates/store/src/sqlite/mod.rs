@@ -436,8 +436,8 @@ impl Store for SqliteStore {
         self.read(|c| prefix::decisions(c, prefix))
     }
 
-    fn last_showing(&self, trajectory: Option<&str>) -> Result<Option<DecisionId>> {
-        self.read(|c| prefix::last_showing(c, trajectory))
+    fn newest(&self, trajectory: Option<&str>, showing: bool) -> Result<Option<DecisionId>> {
+        self.read(|c| prefix::newest(c, trajectory, showing))
     }
 
     fn shown_counts(&self, seqs: &[Seq]) -> Result<Vec<Shown>> {

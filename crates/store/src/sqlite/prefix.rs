@@ -34,28 +34,36 @@ pub(super) fn decisions(conn: &Connection, prefix: &str) -> Result<Vec<DecisionI
     Ok(found.collect::<rusqlite::Result<_>>()?)
 }
 
-/// See [`crate::Store::last_showing`].
-pub(super) fn last_showing(
+/// See [`crate::Store::newest`].
+pub(super) fn newest(
     conn: &Connection,
     trajectory: Option<&str>,
+    showing: bool,
 ) -> Result<Option<DecisionId>> {
-    const SHOWING: &str = "SELECT d.decision_id FROM decisions d \
-         JOIN trajectories t ON t.id = d.trajectory WHERE d.point = ?1 \
-         AND EXISTS (SELECT 1 FROM decision_items i WHERE i.decision = d.seq AND i.selected = 1)";
+    const OF: &str = "SELECT d.decision_id FROM decisions d \
+         JOIN trajectories t ON t.id = d.trajectory WHERE d.point = ?1";
+    const SHOWING: &str = "AND EXISTS \
+         (SELECT 1 FROM decision_items i WHERE i.decision = d.seq AND i.selected = 1)";
+    const ALONE: &str = "AND replace(t.name, '-', '') = lower(hex(d.decision_id))";
+    let of = if showing {
+        format!("{OF} {SHOWING}")
+    } else {
+        OF.to_owned()
+    };
     let recall = DecisionPoint::Recall.code();
     let id = |r: &rusqlite::Row<'_>| r.get(0).map(DecisionId::from_bytes);
     if let Some(trajectory) = trajectory {
         // The plus keeps to the index of the trajectory's steps.
-        let sql = format!("{SHOWING} AND t.name = ?2 ORDER BY +d.seq DESC LIMIT 1");
+        let sql = format!("{of} AND t.name = ?2 ORDER BY +d.seq DESC LIMIT 1");
         let mut statement = conn.prepare_cached(&sql)?;
         return Ok(statement.query_row((recall, trajectory), id).optional()?);
     }
-    let newest = "ORDER BY d.seq DESC LIMIT 1";
-    let alone = "AND replace(t.name, '-', '') = lower(hex(d.decision_id))";
-    let mut statement = conn.prepare_cached(&format!("{SHOWING} {alone} {newest}"))?;
-    if let Some(found) = statement.query_row([recall], id).optional()? {
-        return Ok(Some(found));
+    for of in [format!("{of} {ALONE}"), of] {
+        let sql = format!("{of} ORDER BY d.seq DESC LIMIT 1");
+        let mut statement = conn.prepare_cached(&sql)?;
+        if let Some(found) = statement.query_row([recall], id).optional()? {
+            return Ok(Some(found));
+        }
     }
-    let mut statement = conn.prepare_cached(&format!("{SHOWING} {newest}"))?;
-    Ok(statement.query_row([recall], id).optional()?)
+    Ok(None)
 }
