@@ -65,7 +65,8 @@ fn every_guarantee_about_values_has_the_test_that_is_named() {
         include_str!("propagate.rs"),
         include_str!("trace.rs"),
         include_str!("value.rs"),
-        // What only the engine can promise.
+        // What only the store and the engine can promise.
+        include_str!("../../../store/src/conformance/log.rs"),
         include_str!("../../../memrl/tests/it/episodes/values.rs"),
     ];
     let named = names("## What is guaranteed", "## Differences");
