@@ -243,7 +243,8 @@ pub struct PropagateReport {
 /// Which episodes to prune.
 #[derive(Debug, Clone)]
 pub struct PruneRequest {
-    /// Older than this many days, counted from when they were last shown or written …
+    /// Older than this many days, counted from when they were last shown, or happened (else were
+    /// written) if that is later …
     pub older_than_days: f64,
     /// … and worth less than this, in [0, 1].
     pub min_utility: f64,
