@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use memrl_learn::ValueEstimate;
 use memrl_learn::explore::HELD_OUT;
-use memrl_store::{CellRow, Outline, Shown, StoreError};
+use memrl_store::{CellRow, Outline, Shown};
 
 use super::project::{project_id, told_apart};
 use crate::feedback::{accumulator, own_prior};
@@ -232,11 +232,25 @@ impl Memory {
 
     /// What these cells are worth, in their order.
     fn views(&self, ids: &[CellId]) -> Result<Vec<ValueView>> {
-        let rows = ids
+        let mut rows = Vec::with_capacity(ids.len());
+        for id in ids {
+            rows.extend(self.store.find(*id)?);
+        }
+        let known = self.views_of(&rows)?;
+        // One that was purged since it was shown is worth what nothing is known about.
+        let nothing = Shown {
+            seq: 0,
+            decisions: 0,
+            last_at: None,
+        };
+        let unknown = view(&ValueEstimate::default(), &nothing);
+        Ok(ids
             .iter()
-            .map(|id| self.store.get(*id))
-            .collect::<std::result::Result<Vec<CellRow>, StoreError>>()?;
-        self.views_of(&rows)
+            .map(|id| {
+                let at = rows.iter().position(|r| r.cell.cell_id == *id);
+                at.map_or(unknown, |at| known[at])
+            })
+            .collect())
     }
 
     /// What these cells are worth, in their order.
