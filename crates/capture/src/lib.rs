@@ -13,8 +13,9 @@ pub mod transcript;
 mod own;
 mod signs;
 mod text;
+mod texts;
 
-pub use own::{citations, decision_ids, strip_own};
+pub use own::{citations, decision_ids, strip_episode, strip_own};
 pub use redact::{redact, redact_diff, redact_episode};
 pub use signs::{implied_success, is_empty_talk, status_of, tags_of, task_type_of};
 pub use text::content_of;

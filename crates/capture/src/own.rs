@@ -4,6 +4,10 @@
 
 use std::borrow::Cow;
 
+use memrl_types::Episode;
+
+use crate::texts::each_said;
+
 /// Tags whose elements are ours, wherever they are in a text.
 const TAGS: [&str; 2] = ["memory", "memrl"];
 
@@ -187,6 +191,17 @@ pub fn decision_ids(text: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// Cuts what memrl itself had injected out of everything that an episode says. Not out of what a
+/// parser keeps to read on with: a block can be open there, and ends in the next piece.
+pub fn strip_episode(episode: &mut Episode) {
+    each_said(episode, &mut |text| {
+        let clean = strip_own(text);
+        if clean.len() != text.len() {
+            *text = clean.trim().to_owned();
+        }
+    });
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ use std::ops::Range;
 
 use memrl_types::Episode;
 
+use crate::texts::each_text;
+
 mod address;
 mod assign;
 mod diff;
@@ -106,42 +108,4 @@ pub fn redact_episode(episode: &mut Episode) -> usize {
         }
     });
     count
-}
-
-/// Every free text of an episode.
-fn each_text(e: &mut Episode, visit: &mut dyn FnMut(&mut String)) {
-    visit(&mut e.project);
-    visit(&mut e.intent.raw_prompt);
-    visit(&mut e.intent.extracted_intent);
-    e.intent.domain.iter_mut().for_each(&mut *visit);
-    e.intent.corrections.iter_mut().for_each(&mut *visit);
-    e.intent.later.iter_mut().for_each(&mut *visit);
-    visit(&mut e.solution);
-    e.context.files_read.iter_mut().for_each(&mut *visit);
-    e.context.files_modified.iter_mut().for_each(&mut *visit);
-    e.context.tools_invoked.iter_mut().for_each(&mut *visit);
-    for t in &mut e.context.errors_encountered {
-        visit(&mut t.error_type);
-        visit(&mut t.message);
-        t.resolution.iter_mut().for_each(&mut *visit);
-    }
-    e.learnings.iter_mut().for_each(&mut *visit);
-    e.diff.iter_mut().for_each(&mut *visit);
-    if let Some(session) = &mut e.session {
-        session
-            .pending
-            .iter_mut()
-            .for_each(|p| visit(&mut p.subject));
-        session
-            .reading
-            .open
-            .iter_mut()
-            .for_each(|o| visit(&mut o.said));
-        visit(&mut session.reading.answer);
-        session
-            .reading
-            .turn
-            .iter_mut()
-            .for_each(|t| visit(&mut t.text));
-    }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use memrl_capture::{
-    citations, content_of, implied_success, redact, redact_episode, strip_own, tags_of,
+    citations, content_of, implied_success, redact, redact_episode, strip_episode, tags_of,
     task_type_of,
 };
 use memrl_recall::index::{Attrs, Params, Query, Verdict};
@@ -39,7 +39,7 @@ impl Memory {
     /// What was forgotten or purged is not brought back by capturing its session again.
     pub fn capture(&self, request: CaptureRequest) -> Result<Captured> {
         let mut episode = request.episode;
-        strip(&mut episode);
+        strip_episode(&mut episode);
         let mut redacted = redact_episode(&mut episode);
         // What was cut out when the session was read, before anything was made of it.
         redacted += episode
@@ -452,24 +452,6 @@ fn link_to(similar: &Similar) -> Link {
     Link {
         kind: LinkKind::Similar,
         target: similar.cell_id.to_string(),
-    }
-}
-
-/// Cuts out what memrl itself had put into the texts.
-fn strip(e: &mut Episode) {
-    let troubles = &mut e.context.errors_encountered;
-    let texts = [&mut e.intent.raw_prompt, &mut e.intent.extracted_intent]
-        .into_iter()
-        .chain(&mut e.learnings)
-        .chain(troubles.iter_mut().map(|t| &mut t.message));
-    for text in texts {
-        let clean = strip_own(text);
-        if clean.len() != text.len() {
-            *text = clean.trim().to_owned();
-        }
-    }
-    for text in troubles.iter_mut().filter_map(|t| t.resolution.as_mut()) {
-        *text = strip_own(text).into_owned();
     }
 }
 

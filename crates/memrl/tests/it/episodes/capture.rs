@@ -341,3 +341,36 @@ fn a_session_in_which_nothing_was_done_is_no_episode() {
     let all = bed.memory.episodes(&EpisodeQuery::default()).unwrap();
     assert!(all.items.is_empty());
 }
+
+#[test]
+fn no_text_of_an_episode_keeps_what_was_recalled() {
+    let bed = bed();
+    let with_block = |said: &str| format!("{said} <memory>\n- [m:1a2b3c4d] recalled\n</memory>");
+    let mut request = told(&with_block("move the cache"), EpisodeStatus::Success);
+    let episode = &mut request.episode;
+    episode.intent.raw_prompt = with_block("please move it");
+    episode.intent.corrections = vec![with_block("not to disk")];
+    episode.intent.later = vec![with_block("and measure it")];
+    episode.solution = with_block("it is in memory now");
+    episode.learnings = vec![with_block("disks are slow")];
+    episode.context.errors_encountered = vec![Trouble {
+        message: with_block("disk full"),
+        resolution: Some(with_block("emptied it")),
+        resolved: true,
+        ..Trouble::default()
+    }];
+    let stored = serde_json::to_string(&bed.memory.capture(request).unwrap().cell).unwrap();
+    assert!(
+        !stored.contains("recalled") && !stored.contains("1a2b3c4d"),
+        "{stored}"
+    );
+    for kept in [
+        "not to disk",
+        "and measure it",
+        "in memory now",
+        "disks are slow",
+        "emptied it",
+    ] {
+        assert!(stored.contains(kept), "{kept} in {stored}");
+    }
+}
