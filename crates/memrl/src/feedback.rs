@@ -1,5 +1,6 @@
 //! Outcomes: raw reports in, rewards and evidence out.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use memrl_learn::reward::CellReward;
@@ -173,9 +174,19 @@ impl Memory {
         } else {
             Vec::new()
         };
-        let parents = |cell: CellId| self.parents(cell);
+        // The learner takes plain answers: a store that fails is heard of afterwards.
+        let failure = RefCell::new(None);
+        let parents = |cell: CellId| {
+            self.parents(cell).unwrap_or_else(|e| {
+                failure.borrow_mut().get_or_insert(e);
+                Vec::new()
+            })
+        };
         let trace = self.config.values.trace();
         let pieces = spread(&primary, &earlier, &parents, signal, at, &trace);
+        if let Some(error) = failure.take() {
+            return Err(error);
+        }
         let key = first.outcome_id;
         let pieces: Vec<_> = pieces.into_iter().map(|(cell, p)| (key, cell, p)).collect();
         self.replace_evidence(&[key], &pieces)
@@ -210,16 +221,14 @@ impl Memory {
     }
 
     /// The cells that a cell was made from. One that is gone was made from nothing.
-    fn parents(&self, cell: CellId) -> Vec<CellId> {
-        let Ok(Some(row)) = self.store.find(cell) else {
-            return Vec::new();
-        };
-        row.cell
-            .links
+    fn parents(&self, cell: CellId) -> Result<Vec<CellId>> {
+        let row = self.store.find(cell)?;
+        Ok(row
             .iter()
+            .flat_map(|r| &r.cell.links)
             .filter(|l| l.kind == LinkKind::DerivedFrom)
             .filter_map(|l| l.target.parse().ok())
-            .collect()
+            .collect())
     }
 
     /// Adds evidence; answers the cells whose value this changed: id, before, after.
