@@ -44,9 +44,9 @@ impl Context {
 pub enum ScopeLevel {
     /// The asked scope itself.
     Asked,
-    /// The user's other projects.
+    /// One that was named as wider, or everything else.
     Wider,
-    /// Global.
+    /// Cells of no scope.
     Global,
 }
 

@@ -155,7 +155,8 @@ pub struct RecallRequest {
     /// top.
     #[serde(default)]
     pub max_cells: Option<u64>,
-    /// After `scope` and `widen`, look at cells that belong to no scope at all.
+    /// After `scope` and the scopes of `widen` (an empty one comes last), look at cells that belong
+    /// to no scope at all.
     #[serde(default)]
     pub global: bool,
     /// Leave out candidates that have nothing to do with the query, neither words nor meaning.
