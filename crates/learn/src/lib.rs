@@ -18,9 +18,11 @@
 //!    similar cells.
 
 pub mod candidate;
+pub mod data;
 pub mod explore;
 pub mod features;
 pub mod graph;
+pub mod net;
 pub mod policy;
 pub mod propagate;
 pub mod ranking;
@@ -28,6 +30,7 @@ pub mod retain;
 pub mod reward;
 pub mod select;
 pub mod trace;
+pub mod train;
 pub mod value;
 
 pub use candidate::{Candidate, Context, ScopeLevel};
