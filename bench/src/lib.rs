@@ -19,6 +19,7 @@ pub mod recall;
 pub mod report;
 pub mod run;
 pub mod synth;
+pub mod work;
 
 mod read;
 
