@@ -8,7 +8,7 @@ use crate::{CellId, DecisionId, DecisionPoint, ExploreMode, Mode, Scope, Timesta
 /// One policy's share of the traffic, and what it did in this decision's mixture.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Arm {
-    /// `incumbent`, `canary` or `none`.
+    /// `incumbent`, `canary`, `control` (the former incumbent, after a promotion) or `none`.
     pub name: String,
     /// The policy that acts in this arm, with its version: `similarity@1`.
     pub policy: String,

@@ -9,6 +9,8 @@ pub enum ArmName {
     Incumbent,
     /// The policy on trial.
     Canary,
+    /// The former incumbent, kept beside a promoted one so that a drop is seen.
+    Control,
     /// The control without memory.
     None,
 }
@@ -19,6 +21,7 @@ impl ArmName {
         match self {
             Self::Incumbent => "incumbent",
             Self::Canary => "canary",
+            Self::Control => "control",
             Self::None => "none",
         }
     }
@@ -26,8 +29,11 @@ impl ArmName {
     /// The arm's share of the trajectories.
     pub fn share(self, config: &ExploreConfig) -> f64 {
         match self {
-            Self::Incumbent => 1.0 - (config.canary_share + config.none_share),
+            Self::Incumbent => {
+                1.0 - (config.canary_share + config.control_share + config.none_share)
+            }
             Self::Canary => config.canary_share,
+            Self::Control => config.control_share,
             Self::None => config.none_share,
         }
     }
@@ -40,14 +46,17 @@ impl std::fmt::Display for ArmName {
 }
 
 /// The arm of a trajectory: with `u = coin("memrl/arm/v1")`, `canary` when `u < canary_share`,
-/// `none` when `u ≥ 1 − none_share`, else `incumbent`. A share that grows takes trajectories
-/// from the incumbent and moves no others.
+/// `none` when `u ≥ 1 − none_share`, `control` when `u ≥ 1 − none_share − control_share`, else `incumbent`. A share of
+/// canary or control that grows takes trajectories from the incumbent and moves no others; so does `none` while there
+/// is no control.
 pub fn assign(config: &ExploreConfig, trajectory: &str) -> ArmName {
     let u = coin::toss("memrl/arm/v1", config.salt, trajectory, None);
     if u < config.canary_share {
         ArmName::Canary
     } else if u >= 1.0 - config.none_share {
         ArmName::None
+    } else if u >= 1.0 - (config.none_share + config.control_share) {
+        ArmName::Control
     } else {
         ArmName::Incumbent
     }

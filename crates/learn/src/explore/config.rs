@@ -16,6 +16,8 @@ pub struct ExploreConfig {
     pub temperature: f64,
     /// Share of trajectories of the canary policy, in [0, 1].
     pub canary_share: f64,
+    /// Share of trajectories of the former incumbent, in [0, 1].
+    pub control_share: f64,
     /// Share of trajectories of the control arm without memory, in [0, 1].
     pub none_share: f64,
     /// Salt of all hashed coins.
@@ -29,6 +31,7 @@ impl Default for ExploreConfig {
             sampled_share: 0.0,
             temperature: 0.1,
             canary_share: 0.0,
+            control_share: 0.0,
             none_share: 0.0,
             salt: 0,
         }
@@ -51,8 +54,8 @@ pub enum ConfigError {
         /// The largest value allowed.
         high: f64,
     },
-    /// The shares of canary and control leave nothing for the incumbent.
-    #[error("canary_share + none_share is {sum}; it must be at most 1")]
+    /// The shares of the other arms leave nothing for the incumbent.
+    #[error("canary_share + control_share + none_share is {sum}; it must be at most 1")]
     SharesExceedOne {
         /// Their sum.
         sum: f64,
@@ -60,6 +63,12 @@ pub enum ConfigError {
     /// A canary share without a canary policy.
     #[error("canary_share is {share}, but there is no canary policy")]
     NoCanary {
+        /// The share.
+        share: f64,
+    },
+    /// A control share without a control policy.
+    #[error("control_share is {share}, but there is no control policy")]
+    NoControl {
         /// The share.
         share: f64,
     },
@@ -75,12 +84,13 @@ impl ExploreConfig {
     }
 
     /// Checks the ranges and that the shares leave something, or nothing, for the incumbent.
-    pub fn validate(&self, has_canary: bool) -> Result<(), ConfigError> {
+    pub fn validate(&self, has_canary: bool, has_control: bool) -> Result<(), ConfigError> {
         for (field, value, low, high) in [
             ("epsilon", self.epsilon, 0.0, 0.5),
             ("sampled_share", self.sampled_share, 0.0, 1.0),
             ("temperature", self.temperature, 0.001, 1000.0),
             ("canary_share", self.canary_share, 0.0, 1.0),
+            ("control_share", self.control_share, 0.0, 1.0),
             ("none_share", self.none_share, 0.0, 1.0),
         ] {
             // Also refuses NaN.
@@ -93,13 +103,18 @@ impl ExploreConfig {
                 });
             }
         }
-        let sum = self.canary_share + self.none_share;
+        let sum = self.canary_share + self.control_share + self.none_share;
         if sum > 1.0 {
             return Err(ConfigError::SharesExceedOne { sum });
         }
         if self.canary_share > 0.0 && !has_canary {
             return Err(ConfigError::NoCanary {
                 share: self.canary_share,
+            });
+        }
+        if self.control_share > 0.0 && !has_control {
+            return Err(ConfigError::NoControl {
+                share: self.control_share,
             });
         }
         Ok(())

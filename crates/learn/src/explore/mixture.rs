@@ -20,6 +20,19 @@ pub struct Policies<'a> {
     pub incumbent: &'a dyn RecallPolicy,
     /// The policy on trial, if any.
     pub canary: Option<&'a dyn RecallPolicy>,
+    /// The former incumbent, beside which a promoted one is watched, if any.
+    pub control: Option<&'a dyn RecallPolicy>,
+}
+
+impl<'a> Policies<'a> {
+    /// This policy for everybody.
+    pub fn only(incumbent: &'a dyn RecallPolicy) -> Self {
+        Self {
+            incumbent,
+            canary: None,
+            control: None,
+        }
+    }
 }
 
 /// What one arm would do.
@@ -47,7 +60,7 @@ impl<'a> Mixture<'a> {
         policies: Policies<'_>,
         config: &ExploreConfig,
     ) -> Result<Self, ConfigError> {
-        config.validate(policies.canary.is_some())?;
+        config.validate(policies.canary.is_some(), policies.control.is_some())?;
         let plan = |name: ArmName, policy: &dyn RecallPolicy| {
             let ranking = Ranking::new(candidates, policy.order(ctx, candidates));
             let draws = name != ArmName::None && config.sampled_share > 0.0;
@@ -64,9 +77,11 @@ impl<'a> Mixture<'a> {
             }
         };
         let canary = policies.canary.unwrap_or(policies.incumbent);
+        let control = policies.control.unwrap_or(policies.incumbent);
         let plans = [
             (ArmName::Incumbent, policies.incumbent),
             (ArmName::Canary, canary),
+            (ArmName::Control, control),
             (ArmName::None, &NoMemory),
         ]
         .into_iter()

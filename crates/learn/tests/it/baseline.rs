@@ -64,6 +64,7 @@ fn memcell_rules_are_reproduced_to_the_letter() {
         let policies = Policies {
             incumbent: &BaselineV0,
             canary: None,
+            control: None,
         };
         let ctx = Context::with_budget(case.budget);
         let choice = decide(&ctx, &candidates, policies, &ExploreConfig::off(), "t", 0).unwrap();
@@ -90,6 +91,7 @@ fn the_reasons_have_an_em_dash() {
     let policies = Policies {
         incumbent: &BaselineV0,
         canary: None,
+        control: None,
     };
     let ctx = Context::with_budget(100);
     let reason = |c: &Candidate| {

@@ -24,6 +24,7 @@ fn policies() -> Policies<'static> {
     Policies {
         incumbent: &Similarity,
         canary: None,
+        control: None,
     }
 }
 
@@ -175,6 +176,7 @@ fn hard_rules_win_over_any_policy() {
             let hostile = Policies {
                 incumbent: &Hostile(mode),
                 canary: None,
+                control: None,
             };
             let config = ExploreConfig {
                 sampled_share,
@@ -219,6 +221,7 @@ fn quarantined_cells_are_shown_only_for_checking() {
         let both = Policies {
             incumbent: policy.as_ref(),
             canary: None,
+            control: None,
         };
         let ctx = Context::with_budget(10);
         let choice = decide(&ctx, &[c], both, &ExploreConfig::default(), "t", 0).unwrap();

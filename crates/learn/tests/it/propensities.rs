@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use memrl_learn::{
     Candidate, Context, ExploreConfig, Policies, decide,
     explore::{ConfigError, Mixture, arms, holdout},
-    policy::{Similarity, Utility},
+    policy::{BaselineV0, Similarity, Utility},
 };
 use memrl_types::{ExploreMode, Mode};
 use proptest::prelude::*;
@@ -22,6 +22,7 @@ fn policies() -> Policies<'static> {
     Policies {
         incumbent: &Similarity,
         canary: Some(&UTILITY),
+        control: Some(&BaselineV0),
     }
 }
 
@@ -30,17 +31,27 @@ fn config() -> impl Strategy<Value = ExploreConfig> {
     (
         prop_oneof![Just(0.0), 0.0..=0.5],
         share(),
-        0.0..=0.5,
-        0.0..=0.5,
+        0.0..=0.4,
+        prop_oneof![Just(0.0), 0.0..=0.2],
+        0.0..=0.4,
         0.05..2.0,
         any::<u64>(),
     )
         .prop_map(
-            |(epsilon, sampled_share, canary_share, none_share, temperature, salt)| ExploreConfig {
+            |(
+                epsilon,
+                sampled_share,
+                canary_share,
+                control_share,
+                none_share,
+                temperature,
+                salt,
+            )| ExploreConfig {
                 epsilon,
                 sampled_share,
                 temperature,
                 canary_share,
+                control_share,
                 none_share,
                 salt,
             },
@@ -166,6 +177,7 @@ fn slates_come_as_often_as_their_propensity_says() {
         sampled_share: 0.4,
         temperature: 0.2,
         canary_share: 0.3,
+        control_share: 0.1,
         none_share: 0.1,
         salt: 5,
     };
@@ -208,6 +220,10 @@ fn slates_come_as_often_as_their_propensity_says() {
         },
         ExploreConfig {
             none_share: 0.12,
+            ..config
+        },
+        ExploreConfig {
+            control_share: 0.13,
             ..config
         },
     ] {
@@ -318,13 +334,23 @@ fn a_growing_share_takes_from_the_incumbent_only() {
         let before = at(0.05, 0.05, &t);
         let after = at(0.5, 0.2, &t);
         assert!(before == after || before == arms::ArmName::Incumbent);
+        let watched = |control_share| {
+            let config = ExploreConfig {
+                canary_share: 0.2,
+                control_share,
+                none_share: 0.1,
+                ..ExploreConfig::default()
+            };
+            arms::assign(&config, &t)
+        };
+        assert!(watched(0.05) == watched(0.3) || watched(0.05) == arms::ArmName::Incumbent);
     }
 }
 
 #[test]
 fn wrong_configurations_are_refused() {
     let ok = ExploreConfig::default();
-    assert_eq!(ok.validate(false), Ok(()));
+    assert_eq!(ok.validate(false, false), Ok(()));
     for wrong in [
         ExploreConfig {
             epsilon: 0.51,
@@ -360,7 +386,10 @@ fn wrong_configurations_are_refused() {
         },
     ] {
         assert!(
-            matches!(wrong.validate(true), Err(ConfigError::OutOfRange { .. })),
+            matches!(
+                wrong.validate(true, false),
+                Err(ConfigError::OutOfRange { .. })
+            ),
             "{wrong:?}"
         );
     }
@@ -370,7 +399,7 @@ fn wrong_configurations_are_refused() {
         ..ok
     };
     assert!(matches!(
-        too_much.validate(true),
+        too_much.validate(true, false),
         Err(ConfigError::SharesExceedOne { .. })
     ));
     let no_canary = ExploreConfig {
@@ -378,8 +407,8 @@ fn wrong_configurations_are_refused() {
         ..ok
     };
     assert!(matches!(
-        no_canary.validate(false),
+        no_canary.validate(false, false),
         Err(ConfigError::NoCanary { .. })
     ));
-    assert_eq!(no_canary.validate(true), Ok(()));
+    assert_eq!(no_canary.validate(true, false), Ok(()));
 }

@@ -242,6 +242,7 @@ impl Memory {
             Policies {
                 incumbent: policy,
                 canary: canary.as_deref(),
+                control: None,
             },
             &self.explore_config(asked.explore),
             trajectory,
