@@ -223,7 +223,7 @@ fn slates_come_as_often_as_their_propensity_says() {
             ..config
         },
         ExploreConfig {
-            control_share: 0.13,
+            control_share: 0.16,
             ..config
         },
     ] {
