@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use memrl_learn::{
     Candidate, Context, ExploreConfig, Policies, decide,
     explore::{ConfigError, Mixture, arms, holdout},
-    policy::{BaselineV0, Similarity, Utility},
+    policy::{NoMemory, Similarity, Utility},
 };
 use memrl_types::{ExploreMode, Mode};
 use proptest::prelude::*;
@@ -22,7 +22,7 @@ fn policies() -> Policies<'static> {
     Policies {
         incumbent: &Similarity,
         canary: Some(&UTILITY),
-        control: Some(&BaselineV0),
+        control: Some(&NoMemory),
     }
 }
 
@@ -223,7 +223,7 @@ fn slates_come_as_often_as_their_propensity_says() {
             ..config
         },
         ExploreConfig {
-            control_share: 0.16,
+            control_share: 0.13,
             ..config
         },
     ] {
