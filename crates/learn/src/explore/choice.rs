@@ -149,9 +149,16 @@ fn draw(mixture: &Mixture<'_>, plan: &ArmPlan, trajectory: &str, seed: u64) -> S
         };
     }
     let epsilon = mixture.epsilon(plan.name);
+    let on_trial = mixture.on_trial(plan.name);
     let (held_out, shown): (Vec<_>, Vec<_>) = plan.greedy.slate.iter().partition(|&&i| {
         let cell = mixture.candidates[i].cell_id;
-        mixture.is_soft(i) && holdout::is_withheld(epsilon, config.salt, trajectory, cell)
+        let withheld = match config.trial {
+            Some(trial) if on_trial.is_some_and(|(at, _)| at == i) => {
+                trial.withholds(config.salt, trajectory)
+            }
+            _ => holdout::is_withheld(epsilon, config.salt, trajectory, cell),
+        };
+        mixture.is_soft(i) && withheld
     });
     Slate {
         shown,

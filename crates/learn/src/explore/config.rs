@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Trial;
+
 /// How much is randomised. The default withholds each soft cell of a slate from 2 % of the
 /// trajectories and does nothing else.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -22,6 +24,9 @@ pub struct ExploreConfig {
     pub none_share: f64,
     /// Salt of all hashed coins.
     pub salt: u64,
+    /// The cell on trial, if any: its own probability of being withheld takes the place of ε.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trial: Option<Trial>,
 }
 
 impl Default for ExploreConfig {
@@ -34,6 +39,7 @@ impl Default for ExploreConfig {
             control_share: 0.0,
             none_share: 0.0,
             salt: 0,
+            trial: None,
         }
     }
 }
@@ -92,6 +98,7 @@ impl ExploreConfig {
             ("canary_share", self.canary_share, 0.0, 1.0),
             ("control_share", self.control_share, 0.0, 1.0),
             ("none_share", self.none_share, 0.0, 1.0),
+            ("trial.p", self.trial.map_or(0.0, |t| t.p), 0.0, 0.5),
         ] {
             // Also refuses NaN.
             if !(low..=high).contains(&value) {

@@ -50,6 +50,8 @@ pub struct Mixture<'a> {
     pub(super) candidates: &'a [Candidate],
     pub(super) config: ExploreConfig,
     pub(super) plans: Vec<ArmPlan>,
+    /// The soft candidate on trial, by index, and its probability of being withheld.
+    trial: Option<(usize, f64)>,
 }
 
 impl<'a> Mixture<'a> {
@@ -88,10 +90,15 @@ impl<'a> Mixture<'a> {
         .filter(|(name, _)| name.share(config) > 0.0)
         .map(|(name, policy)| plan(name, policy))
         .collect();
+        let trial = config.trial.and_then(|t| {
+            let on_trial = |c: &Candidate| c.cell_id == t.cell && !c.is_critical();
+            Some((candidates.iter().position(on_trial)?, t.p))
+        });
         Ok(Self {
             candidates,
             config: *config,
             plans,
+            trial,
         })
     }
 
@@ -116,7 +123,9 @@ impl<'a> Mixture<'a> {
     pub(super) fn fixed_mode(&self, arm: ArmName) -> ExploreMode {
         match arm {
             ArmName::None => ExploreMode::None,
-            _ if self.config.epsilon > 0.0 => ExploreMode::Holdout,
+            _ if self.config.epsilon > 0.0 || self.config.trial.is_some_and(|t| t.p > 0.0) => {
+                ExploreMode::Holdout
+            }
             _ => ExploreMode::Greedy,
         }
     }
@@ -127,6 +136,12 @@ impl<'a> Mixture<'a> {
             ArmName::None => 0.0,
             _ => self.config.epsilon,
         }
+    }
+
+    /// The index of the soft candidate on trial in an arm, and the probability that it is withheld;
+    /// the arm without memory has nothing to try.
+    pub(super) fn on_trial(&self, arm: ArmName) -> Option<(usize, f64)> {
+        self.trial.filter(|_| arm != ArmName::None)
     }
 
     /// The components with a weight, and for each the log-probability of a slate (indices in the
@@ -159,6 +174,7 @@ impl<'a> Mixture<'a> {
                         &plan.greedy.slate,
                         soft,
                         epsilon,
+                        self.on_trial(plan.name),
                         slate,
                     ),
                 });
@@ -181,7 +197,10 @@ impl<'a> Mixture<'a> {
             let fixed = match (shown[index], self.is_soft(index)) {
                 (false, _) => 0.0,
                 (true, false) => 1.0,
-                (true, true) => 1.0 - self.epsilon(plan.name),
+                (true, true) => match self.on_trial(plan.name) {
+                    Some((at, p)) if at == index => 1.0 - p,
+                    _ => 1.0 - self.epsilon(plan.name),
+                },
             };
             let share = plan.name.share(&self.config);
             let Some(drawn) = &plan.drawn else {

@@ -15,5 +15,6 @@ pub mod plackett_luce;
 pub use arms::ArmName;
 pub use choice::{BUDGET_EXCEEDED, Choice, HELD_OUT, ItemChoice, NOT_DRAWN, decide};
 pub use config::{ConfigError, ExploreConfig};
+pub use holdout::Trial;
 pub use mixture::{Mixture, Policies, log_joint};
 pub use plackett_luce::PlackettLuce;
