@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use memrl_learn::{
     Candidate, Context, ExploreConfig, Policies, decide,
-    explore::{ConfigError, Mixture, arms, holdout},
+    explore::{ConfigError, Mixture, Trial, arms, holdout},
     policy::{NoMemory, Similarity, Utility},
 };
 use memrl_types::{ExploreMode, Mode};
@@ -36,6 +36,7 @@ fn config() -> impl Strategy<Value = ExploreConfig> {
         0.0..=0.4,
         0.05..2.0,
         any::<u64>(),
+        proptest::option::of((0_u64..6, prop_oneof![Just(0.0), 0.0..=0.5])),
     )
         .prop_map(
             |(
@@ -46,6 +47,7 @@ fn config() -> impl Strategy<Value = ExploreConfig> {
                 none_share,
                 temperature,
                 salt,
+                trial,
             )| ExploreConfig {
                 epsilon,
                 sampled_share,
@@ -54,6 +56,10 @@ fn config() -> impl Strategy<Value = ExploreConfig> {
                 control_share,
                 none_share,
                 salt,
+                trial: trial.map(|(n, p)| Trial {
+                    cell: cell_id(n),
+                    p,
+                }),
             },
         )
 }
@@ -180,6 +186,10 @@ fn slates_come_as_often_as_their_propensity_says() {
         control_share: 0.1,
         none_share: 0.1,
         salt: 5,
+        trial: Some(Trial {
+            cell: cell_id(2),
+            p: 0.4,
+        }),
     };
     let mut counts: HashMap<Vec<usize>, f64> = HashMap::new();
     for t in 0..40_000_u64 {
@@ -226,6 +236,14 @@ fn slates_come_as_often_as_their_propensity_says() {
             control_share: 0.13,
             ..config
         },
+        ExploreConfig {
+            trial: None,
+            ..config
+        },
+        ExploreConfig {
+            trial: config.trial.map(|t| Trial { p: 0.44, ..t }),
+            ..config
+        },
     ] {
         let (statistic, limit) = chi_square(&seen, &expected(&wrong));
         assert!(statistic > limit, "χ² {statistic} of {limit} for {wrong:?}");
@@ -246,6 +264,78 @@ fn hold_outs_are_sticky_independent_and_as_frequent_as_stated() {
     assert!(statistic < limit, "χ² {statistic} of {limit}: {counts:?}");
     let (statistic, limit) = chi_square(&counts, &[0.792, 0.099, 0.099, 0.01]);
     assert!(statistic > limit, "χ² {statistic} of {limit}");
+}
+
+#[test]
+fn a_trial_changes_the_probability_of_its_own_cell_and_of_no_other() {
+    // The soft cells are 0, 1, 2 and 4; 3 is critical, so a trial of it withholds nothing.
+    let (ctx, candidates) = small();
+    let plain = ExploreConfig {
+        epsilon: 0.1,
+        ..ExploreConfig::default()
+    };
+    let at = |cell| ExploreConfig {
+        trial: Some(Trial {
+            cell: cell_id(cell),
+            p: 0.4,
+        }),
+        ..plain
+    };
+    let (mut withheld, mut both) = (0.0, 0.0);
+    let n = 20_000;
+    for t in 0..n {
+        let trajectory = format!("t{t}");
+        let run = |config: &ExploreConfig| {
+            decide(&ctx, &candidates, policies(), config, &trajectory, 0).unwrap()
+        };
+        let (with, without) = (run(&at(0)), run(&plain));
+        assert_eq!(run(&at(3)).slate, without.slate);
+        assert_eq!(with.items[0].p_include, Some(0.6));
+        for i in 1..candidates.len() {
+            assert_eq!(with.items[i].held_out, without.items[i].held_out);
+            assert_eq!(with.items[i].p_include, without.items[i].p_include);
+        }
+        // The logged probability has the trial's factor in the place of the ordinary one.
+        let factor =
+            |item: &memrl_learn::ItemChoice, p: f64| if item.held_out { p } else { 1.0 - p };
+        let moved = factor(&with.items[0], 0.4).ln() - factor(&without.items[0], 0.1).ln();
+        let difference = with.propensity.log_joint - without.propensity.log_joint;
+        assert!(close(difference, moved, 1e-12));
+        withheld += f64::from(u8::from(with.items[0].held_out));
+        both += f64::from(u8::from(
+            with.items[0].held_out && without.items[0].held_out,
+        ));
+    }
+    // Four standard deviations; its coin is independent of the ordinary one.
+    assert!((withheld / f64::from(n) - 0.4).abs() < 0.014, "{withheld}");
+    assert!((both / f64::from(n) - 0.04).abs() < 0.006, "{both}");
+}
+
+#[test]
+fn a_trial_withholds_where_nothing_else_is_withheld() {
+    let (ctx, candidates) = small();
+    let config = ExploreConfig {
+        trial: Some(Trial {
+            cell: cell_id(2),
+            p: 0.5,
+        }),
+        ..ExploreConfig::off()
+    };
+    let mut held = 0;
+    for t in 0..200 {
+        let choice = decide(&ctx, &candidates, policies(), &config, &format!("t{t}"), 0).unwrap();
+        assert_eq!(choice.explore_mode, ExploreMode::Holdout);
+        assert!(close(choice.propensity.log_joint, 0.5_f64.ln(), 1e-14));
+        assert!(
+            choice
+                .items
+                .iter()
+                .enumerate()
+                .all(|(i, item)| i == 2 || !item.held_out)
+        );
+        held += i32::from(choice.items[2].held_out);
+    }
+    assert!((60..140).contains(&held), "{held}");
 }
 
 #[test]
@@ -382,6 +472,13 @@ fn wrong_configurations_are_refused() {
         },
         ExploreConfig {
             none_share: 2.0,
+            ..ok
+        },
+        ExploreConfig {
+            trial: Some(Trial {
+                cell: cell_id(0),
+                p: 0.6,
+            }),
             ..ok
         },
     ] {
