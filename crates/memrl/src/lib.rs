@@ -35,6 +35,7 @@ mod error;
 mod export;
 mod feedback;
 mod import;
+mod learning;
 mod live;
 mod memcell;
 mod memory;
@@ -53,6 +54,7 @@ pub use episodes::*;
 pub use error::{Error, Result};
 pub use export::{ExportFormat, ExportReport, table as export_tables};
 pub use import::{ImportFormat, ImportReport, Rejected, cell_from_json, scope_of_text};
+pub use learning::*;
 pub use memcell::{
     MemcellDecide, MemcellDecision, MemcellFeedback, MemcellRetrieval, MemcellRetrieve,
     MemcellReward, MemcellSelected,

@@ -5,7 +5,6 @@
 //! before the best k are taken (and reported as suppressed), and nothing of another scope is shown.
 
 use memrl_learn::Candidate;
-use memrl_learn::policy::by_name;
 use memrl_recall::index::{Attrs, MemcellQuery, Verdict};
 use memrl_store::CellRow;
 use serde::Serialize;
@@ -212,7 +211,7 @@ impl Memory {
         if name.split('@').next() != Some("baseline_v0") {
             return self.decide_natively(request, name);
         }
-        let policy = by_name(name)?;
+        let lineup = self.lineup(Some(name), name, request.explore)?;
         let started = std::time::Instant::now();
         let asked = Asked {
             query: &request.query,
@@ -222,10 +221,9 @@ impl Memory {
             budget: request.budget_tokens,
             k: request.k,
             max_items: usize::MAX,
-            explore: request.explore,
             counts: BudgetCounts::Content,
         };
-        let made = self.decide(&asked, &*policy, started, &mut |now| {
+        let made = self.decide(&asked, &lineup, started, &mut |now| {
             let (rows, cells) = self.memcell_candidates(request, now)?;
             let candidates: Vec<Value> = rows
                 .iter()
@@ -334,7 +332,6 @@ impl Memory {
             policy: Some(policy.to_owned()),
             trajectory: request.trajectory.clone(),
             clearance: Some(Clearance::ALL),
-            explore: request.explore,
             ..RecallRequest::new(request.query.clone(), request.scope.clone())
         })?;
         let query_id = self.store.decision(recall.decision_id)?.decision.query_id;

@@ -54,14 +54,13 @@ impl Memory {
         };
         recall.max_cells = Some(limit);
         recall.relevant_only = true;
-        recall.policy = Some(self.config.sessions.policy.clone());
         recall.trajectory.clone_from(&request.trajectory);
         recall.skip_shown = request.skip_shown;
         recall.budget_tokens = request.budget_tokens.or(Some(
             self.config.sessions.budget_tokens.max(limit * ROOM_PER_HIT),
         ));
         recall.explore = request.explore;
-        let mut recall = self.recall(&recall)?;
+        let mut recall = self.recall_as(&recall, &self.config.sessions.policy)?;
         for shown in &mut recall.selected {
             outward(&mut shown.cell);
         }

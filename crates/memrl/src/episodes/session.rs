@@ -39,7 +39,6 @@ impl Memory {
         }
         recall.trajectory = Some(request.session.clone());
         recall.skip_shown = !request.afresh;
-        recall.policy = Some(self.config.sessions.policy.clone());
         recall.relevant_only = request.prompt.is_some();
         recall.max_cells = Some(self.config.sessions.limit.clamp(1, 1000));
         recall.budget_tokens = Some(if request.prompt.is_some() {
@@ -47,7 +46,7 @@ impl Memory {
         } else {
             (budget / AT_START).max(1)
         });
-        let recall = self.recall(&recall)?;
+        let recall = self.recall_as(&recall, &self.config.sessions.policy)?;
         let block = if recall.context.is_empty() {
             String::new()
         } else {

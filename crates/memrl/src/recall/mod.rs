@@ -4,16 +4,16 @@ mod candidates;
 pub(crate) mod named;
 
 use std::collections::HashSet;
-use std::sync::Arc;
 
 use memrl_capture::redact;
 use memrl_learn::explore::Policies;
 use memrl_learn::features::{RECALL_V1, features};
-use memrl_learn::policy::{Utility, by_name};
-use memrl_learn::{Candidate, Choice, Context, ExploreConfig, RecallPolicy};
+use memrl_learn::select::greedy;
+use memrl_learn::{Candidate, Choice, Context, Ranking, RecallPolicy};
 use memrl_store::{CellRow, NewDecision};
 
 pub(crate) use self::candidates::Found;
+use crate::learning::Lineup;
 use crate::live::line_of;
 use crate::{
     BudgetCounts, Cell, CellId, Clearance, Code, Decision, DecisionId, DecisionPoint, Error,
@@ -35,7 +35,6 @@ pub(crate) struct Asked<'a> {
     pub(crate) budget: u64,
     pub(crate) k: u64,
     pub(crate) max_items: usize,
-    pub(crate) explore: bool,
     pub(crate) counts: BudgetCounts,
 }
 
@@ -64,6 +63,11 @@ pub(crate) struct Made {
 impl Memory {
     /// Decides which cells to show for a query, and logs the decision before it answers.
     pub fn recall(&self, request: &RecallRequest) -> Result<Recall> {
+        self.recall_as(request, &self.config.recall.policy)
+    }
+
+    /// As [`Self::recall`]; where neither the caller nor a promotion says which policy decides, this one does.
+    pub(crate) fn recall_as(&self, request: &RecallRequest, default: &str) -> Result<Recall> {
         let started = std::time::Instant::now();
         let budget = request
             .budget_tokens
@@ -84,12 +88,8 @@ impl Memory {
                 None
             }
         };
-        let policy = self.policy(
-            request
-                .policy
-                .as_deref()
-                .unwrap_or(&self.config.recall.policy),
-        )?;
+        let mut lineup = self.lineup(request.policy.as_deref(), default, request.explore)?;
+        warnings.append(&mut lineup.warnings);
         let mut masked: HashSet<CellId> = request.already_in_context.iter().copied().collect();
         if let (true, Some(trajectory)) = (request.skip_shown, request.trajectory.as_deref()) {
             masked.extend(self.store.shown_in(trajectory)?);
@@ -102,7 +102,6 @@ impl Memory {
             budget,
             k: request.limit.unwrap_or(u64::from(self.config.recall.pool)),
             max_items: request.max_cells.map_or(usize::MAX, |n| n as usize),
-            explore: request.explore,
             counts: request.budget_counts,
         };
         let state = serde_json::json!({
@@ -118,7 +117,7 @@ impl Memory {
             "relevant_only": request.relevant_only,
             "utility_weight": self.config.values.utility_weight,
         });
-        let made = self.decide(&asked, &*policy, started, &mut |now| {
+        let made = self.decide(&asked, &lineup, started, &mut |now| {
             let (found, cells) =
                 self.candidates(request, vector.as_deref(), &masked, now, asked.k)?;
             Ok(Gathered {
@@ -136,7 +135,7 @@ impl Memory {
     pub(crate) fn decide(
         &self,
         asked: &Asked<'_>,
-        policy: &dyn RecallPolicy,
+        lineup: &Lineup,
         started: std::time::Instant,
         gather: &mut dyn FnMut(Timestamp) -> Result<Gathered>,
     ) -> Result<Made> {
@@ -148,7 +147,7 @@ impl Memory {
         for _ in 0..MAX_TRIES {
             let now = self.clock.now();
             let gathered = gather(now)?;
-            let Some(mut made) = self.choose(asked, policy, gathered, &coins, now)? else {
+            let Some(mut made) = self.choose(asked, lineup, gathered, &coins, now)? else {
                 continue;
             };
             made.decision.latency_us =
@@ -208,7 +207,7 @@ impl Memory {
     fn choose(
         &self,
         asked: &Asked<'_>,
-        policy: &dyn RecallPolicy,
+        lineup: &Lineup,
         gathered: Gathered,
         coins: &Coins,
         now: Timestamp,
@@ -219,7 +218,6 @@ impl Memory {
             state,
         } = gathered;
         let (seqs, versions, candidates) = split(found);
-        let canary = self.canary(asked.explore)?;
         let mut ctx = Context::with_budget(asked.budget);
         ctx.query_tokens = self.config.token_counter.count(asked.query);
         ctx.memory_cells = cells;
@@ -227,8 +225,8 @@ impl Memory {
         if asked.counts == BudgetCounts::Rendered {
             // Headings are paid for once; which ones may be needed follows from the modes. The
             // same for every arm, so that the budget does not tell them apart.
-            let policies = std::iter::once(policy).chain(canary.as_deref());
-            let modes = policies
+            let modes = lineup
+                .acting()
                 .flat_map(|p| p.order(&ctx, &candidates))
                 .map(|s| s.mode);
             let overhead = render::overhead(self.config.token_counter, modes);
@@ -240,11 +238,11 @@ impl Memory {
             &ctx,
             &candidates,
             Policies {
-                incumbent: policy,
-                canary: canary.as_deref(),
-                control: None,
+                incumbent: &*lineup.incumbent,
+                canary: lineup.canary.as_deref(),
+                control: lineup.control.as_deref(),
             },
-            &self.explore_config(asked.explore),
+            &lineup.explore,
             trajectory,
             coins.seed,
         )?;
@@ -256,7 +254,9 @@ impl Memory {
         }
         let items = items_of(&ctx, &candidates, &choice, &versions);
         let context = block(&choice, &shown);
-        let state = with_sizes(state, &ctx);
+        let shadow = lineup.shadow.as_deref();
+        let shadow = shadow.map(|p| in_shadow(p, &ctx, &candidates));
+        let state = with_sizes(state, &ctx, lineup.explore.temperature, shadow);
         let tokens_used = match asked.counts {
             BudgetCounts::Rendered if context.is_empty() => 0,
             BudgetCounts::Rendered => self.config.token_counter.count(&context),
@@ -327,50 +327,6 @@ impl Memory {
         };
         self.store.append_decision(&new, &[event])?;
         Ok(())
-    }
-
-    /// The policy of this name, with the settings that it takes.
-    pub(crate) fn policy(&self, name: &str) -> Result<Arc<dyn RecallPolicy>> {
-        let utility = Utility {
-            weight: self.config.values.utility_odds(),
-            prior_mass: self.config.values.prior_mass(),
-            ..Utility::default()
-        };
-        let named =
-            name == utility.id() || name == format!("{}@{}", utility.id(), utility.version());
-        Ok(if named {
-            Arc::new(utility)
-        } else {
-            by_name(name)?
-        })
-    }
-
-    /// The randomisation in force; off when the caller asks for none.
-    fn explore_config(&self, explore: bool) -> ExploreConfig {
-        let e = &self.config.explore;
-        let off = ExploreConfig {
-            salt: self.salt,
-            ..ExploreConfig::off()
-        };
-        if !explore {
-            return off;
-        }
-        ExploreConfig {
-            epsilon: e.epsilon,
-            sampled_share: e.sampled_share,
-            temperature: e.temperature,
-            canary_share: e.canary_share,
-            none_share: e.none_share,
-            ..off
-        }
-    }
-
-    fn canary(&self, explore: bool) -> Result<Option<Arc<dyn RecallPolicy>>> {
-        let e = &self.config.explore;
-        if !explore || e.canary_share <= 0.0 {
-            return Ok(None);
-        }
-        Ok(Some(self.policy(&e.canary_policy)?))
     }
 }
 
@@ -451,12 +407,32 @@ fn items_of(
         .collect()
 }
 
+/// What a policy would have done that does nothing: its slate as indices of the candidates.
+fn in_shadow(
+    policy: &dyn RecallPolicy,
+    ctx: &Context,
+    candidates: &[Candidate],
+) -> serde_json::Value {
+    let ranking = Ranking::new(candidates, policy.order(ctx, candidates));
+    let would = greedy(ctx, candidates, &ranking);
+    serde_json::json!({"policy": policy.label(), "slate": would.slate, "tokens": would.tokens_used})
+}
+
 /// What the decision used besides the candidates.
-fn with_sizes(mut state: serde_json::Value, ctx: &Context) -> serde_json::Value {
+fn with_sizes(
+    mut state: serde_json::Value,
+    ctx: &Context,
+    temperature: f64,
+    shadow: Option<serde_json::Value>,
+) -> serde_json::Value {
     if let Some(map) = state.as_object_mut() {
         map.insert("memory_cells".into(), ctx.memory_cells.into());
         map.insert("overhead_tokens".into(), ctx.overhead_tokens.into());
         map.insert("query_tokens".into(), ctx.query_tokens.into());
+        map.insert("temperature".into(), temperature.into());
+        if let Some(shadow) = shadow {
+            map.insert("shadow".into(), shadow);
+        }
     }
     state
 }
