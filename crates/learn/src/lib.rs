@@ -23,6 +23,7 @@ pub mod explore;
 pub mod features;
 pub mod graph;
 pub mod net;
+pub mod ope;
 pub mod policy;
 pub mod propagate;
 pub mod ranking;

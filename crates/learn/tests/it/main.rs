@@ -9,6 +9,8 @@ mod baseline;
 mod decide;
 mod docs;
 mod features;
+mod ope_estimators;
+mod ope_intervals;
 mod plackett_luce;
 mod policies;
 mod propagate;
