@@ -3,9 +3,22 @@
 //! A [`Scene`] is one decision: what a policy sees, and the truth that decides the outcome. A [`World`] makes scenes and
 //! answers what comes of a slate. It may not know policies, trainers or the engine.
 
+pub mod assistant;
+pub mod best;
+pub mod coding;
+pub mod outcome;
+pub mod params;
+pub mod posterior;
+pub mod research;
+pub mod simulate;
+pub mod support;
+pub mod tables;
+
 use memrl::learn::{Candidate, Context};
 use memrl_types::Outcome;
 use rand_chacha::ChaCha8Rng;
+
+pub use simulate::Simulated;
 
 /// One recall decision to be made.
 #[derive(Debug, Clone)]

@@ -5,3 +5,4 @@ mod demo;
 mod experience;
 mod load;
 mod run;
+mod work;
