@@ -207,6 +207,13 @@ impl Net {
     }
 }
 
+/// The scores of rows of raw features: standardised, then through the network.
+pub fn logits(standard: &Standard, net: &Net, rows: &[f32]) -> Vec<f64> {
+    let mut x = Vec::with_capacity(rows.len());
+    standard.apply(rows, &mut x);
+    net.scores(&x).into_iter().map(f64::from).collect()
+}
+
 /// `out += A B`, with A of shape `a` (transposed first where `a_t`) and B likewise, all row by row.
 fn gemm(
     a: &[f32],

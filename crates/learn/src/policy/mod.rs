@@ -4,6 +4,8 @@
 //! [`crate::select`], randomisation is [`crate::explore`].
 
 mod baseline_v0;
+pub mod file;
+mod learned;
 mod none;
 mod similarity;
 mod utility;
@@ -15,6 +17,8 @@ use memrl_types::Mode;
 use crate::{Candidate, Context};
 
 pub use baseline_v0::{BaselineV0, baseline_score};
+pub use file::{Card, PolicyFile, PolicyFileError};
+pub use learned::{Learned, LearnedError};
 pub use none::NoMemory;
 pub use similarity::Similarity;
 pub use utility::Utility;

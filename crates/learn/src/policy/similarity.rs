@@ -31,11 +31,19 @@ pub(super) fn order_by(
     candidates: &[Candidate],
     score: impl Fn(&Candidate) -> (f64, String),
 ) -> Vec<Scored> {
+    order_by_index(candidates, |_, c| score(c))
+}
+
+/// [`order_by`] for scores that are known by the index of the candidate.
+pub(super) fn order_by_index(
+    candidates: &[Candidate],
+    score: impl Fn(usize, &Candidate) -> (f64, String),
+) -> Vec<Scored> {
     let mut scored: Vec<_> = candidates
         .iter()
         .enumerate()
         .map(|(index, c)| {
-            let (score, note) = score(c);
+            let (score, note) = score(index, c);
             let mode = mode(c);
             Scored {
                 index,

@@ -12,6 +12,14 @@
 //! All are deterministic given a seed, report progress, can be stopped at any step, and continue from a
 //! [`Checkpoint`] exactly as if they had not been stopped. They may not know files, clocks or where a log is kept.
 
+mod check;
+mod checkpoint;
+pub mod credit;
+mod importance;
+mod loops;
+mod prepare;
+pub mod split;
+
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
@@ -19,6 +27,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::data::Schema;
 use crate::net::{Net, Standard};
+
+pub use checkpoint::NotACheckpoint;
 
 /// Settings that trainers share. What each does with them is in its own documentation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -112,6 +122,13 @@ pub struct Trained {
     /// Features by how much worse the loss on the kept-apart data gets when one is shuffled, the most important first
     /// (permutation importance: Breiman 2001, section 10).
     pub importance: Vec<(String, f64)>,
+}
+
+impl Trained {
+    /// The logits of logged features: `n × schema.width()` numbers row by row give `n` logits.
+    pub fn logits(&self, rows: &[f32]) -> Vec<f64> {
+        crate::net::logits(&self.standard, &self.net, rows)
+    }
 }
 
 /// How much a training saw.

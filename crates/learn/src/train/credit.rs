@@ -1,0 +1,506 @@
+//! `credit`: which of the shown cells made the task succeed? Learned from success of whole slates.
+//!
+//! Each shown cell competes with the others, with a *null* item and with a *base* for having decided the outcome:
+//!
+//! ```text
+//! P(success | slate A) = (e^b + Σ_{i∈A} e^{sᵢ}) / (e^b + Σ_{i∈A} e^{sᵢ} + 1) = σ(ln(e^b + Σ_{i∈A} e^{sᵢ}))
+//! ```
+//!
+//! sᵢ = net(features of i) is the logit of cell i, the null item ("nothing here helps") has logit 0, which fixes the scale,
+//! and b is what succeeds without any memory. This is the attribution softmax(s, null) summed over the
+//! slate, with the base as an item that every slate has; without it (b = −∞) an empty slate could never
+//! succeed, and in a log where most tasks succeed anyway every cell would look helpful.
+//!
+//! The loss of a decision with success y ∈ [0, 1], with z = ln(e^b + Σ e^{sᵢ}) and p = σ(z):
+//!
+//! ```text
+//! L = −y ln p − (1 − y) ln(1 − p)      ∂L/∂sᵢ = (p − y) · e^{sᵢ} / (e^b + Σ e^{sⱼ})
+//! ```
+//!
+//! so the credit of an outcome goes to the cells in proportion to how likely they are its cause: an EM-like
+//! attribution without the two steps (a noisy-OR is its neighbour: Pearl 1988, section 4.3.2; for clicks on ranked lists,
+//! Chapelle & Zhang 2009, section 3).
+//!
+//! **Labels of single cells** (citations, verdicts) say more than the outcome of a slate. A labelled cell against the null item
+//! alone has P = σ(sᵢ), and its label is read through a noisy channel (Patrini et al. 2017, section 3, "forward correction"):
+//!
+//! ```text
+//! P(label = 1 | sᵢ) = f + (r − f) · σ(sᵢ)       r = 0.9, f = 0.02
+//! ```
+//!
+//! A citation is nearly always right (f is small), its absence less so (1 − r is larger): so one
+//! missing citation costs a good cell at most −ln(1 − r) = 2.3, however sure the model is, while a citation moves an unlikely cell a lot.
+//! The probability is increasing in sᵢ whatever the true rates are, so wrong rates bend the scale and not the order. Every
+//! label counts as one observation, like every outcome.
+//!
+//! **Few data do no harm.** Training starts at the order of the search (the feature `score`), scaled to the
+//! outcomes, and is pulled toward it; how strongly and for how long is chosen by cross-validation over trajectories, and "not at
+//! all" is among the choices (`loops.rs`).
+//!
+//! It uses `success`, labels, slates and features; it needs no propensities, because it models the outcome instead of
+//! reweighting it. What it cannot learn: anything about cells that are never shown and unlike all that are.
+
+use std::collections::BTreeMap;
+
+use super::importance::{Shuffle, permutation};
+use super::loops::{Fit, Model, Objective, Plan, Work, fit};
+use super::{Counts, Hooks, TrainConfig, TrainError, Trained, check, prepare};
+use crate::data::{Dataset, Logged};
+use crate::net::{Net, Standard, logits};
+
+/// The trainer's name.
+pub const ALGO: &str = "credit";
+/// Decisions that it takes at least.
+pub const NEED: u64 = 20;
+/// r: how often a cell that helped is labelled so.
+const RECALL: f64 = 0.9;
+/// f: how often a cell that did not help is labelled as if it did.
+const FALSE: f64 = 0.02;
+/// Candidates for the strength of the pull toward the order of the search, times [`TrainConfig::decay`].
+const STRENGTHS: [f32; 4] = [0.01, 0.1, 1.0, 10.0];
+/// Share of the mean success that the base starts with.
+const BASE_SHARE: f64 = 0.2;
+
+/// Settings that suit it: more and smaller steps than the others, because logs of outcomes are small.
+pub fn config() -> TrainConfig {
+    TrainConfig {
+        epochs: 60,
+        batch: 64,
+        learning_rate: 1e-2,
+        ..TrainConfig::default()
+    }
+}
+
+/// A fitted model: what a cell is worth, and how likely a slate succeeds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CreditModel {
+    /// How features are standardised.
+    pub standard: Standard,
+    /// The logit sᵢ of a cell.
+    pub net: Net,
+    /// The logit b of success without any memory.
+    pub base: f64,
+}
+
+impl CreditModel {
+    /// The logits sᵢ of candidates, from their raw features (`n × width`, row by row).
+    pub fn scores(&self, rows: &[f32]) -> Vec<f64> {
+        logits(&self.standard, &self.net, rows)
+    }
+
+    /// P(success) when the candidates `slate` (indices into `scores`) are shown, in (0, 1); their order does not
+    /// matter. This is q̂ of doubly robust estimators.
+    pub fn p_success(&self, scores: &[f64], slate: &[usize]) -> f64 {
+        let shown = slate.iter().filter_map(|&i| scores.get(i).copied());
+        sigmoid(log_sum_exp(self.base, shown))
+    }
+
+    /// P(success) of a logged decision with another slate (or its own). `width` is that of the schema.
+    pub fn q(&self, decision: &Logged, slate: &[usize]) -> f64 {
+        self.p_success(&self.scores(&decision.features), slate)
+    }
+}
+
+/// What a training made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Credit {
+    /// The policy: rank by sᵢ.
+    pub trained: Trained,
+    /// The model, fitted on everything (on what was not kept apart, in logs above 20,000 decisions).
+    pub model: CreditModel,
+    /// Models that have each not seen one fold of the trajectories; empty when nothing was kept apart.
+    pub folds: Vec<CreditModel>,
+    /// Seed of the folds.
+    seed: u64,
+    /// Share kept apart when there is one fold.
+    validation: f64,
+}
+
+impl Credit {
+    /// A model that has not seen this trajectory if there is one, for estimates on the log that was trained on
+    /// (cross-fitting: Chernozhukov et al. 2018, definition 3.1). With one fold only, trajectories outside of it have none and get
+    /// the model that has seen them; with none, all do.
+    pub fn for_trajectory(&self, name: &str) -> &CreditModel {
+        match self.folds.len() {
+            0 => &self.model,
+            n => &self.folds[super::split::fold(self.seed, name, n)],
+        }
+    }
+
+    /// Whether [`Self::for_trajectory`] answers with a model that has not seen it.
+    pub fn is_out_of_sample(&self, name: &str) -> bool {
+        match self.folds.len() {
+            0 => false,
+            1 => super::split::kept_apart(self.seed, name, self.validation),
+            _ => true,
+        }
+    }
+}
+
+/// σ(z), exact in both tails.
+fn sigmoid(z: f64) -> f64 {
+    if z >= 0.0 {
+        1.0 / (1.0 + (-z).exp())
+    } else {
+        let e = z.exp();
+        e / (1.0 + e)
+    }
+}
+
+/// ln(e^first + Σ e^rest).
+fn log_sum_exp(first: f64, rest: impl Iterator<Item = f64> + Clone) -> f64 {
+    let top = rest.clone().fold(first, f64::max);
+    if top == f64::NEG_INFINITY {
+        return top;
+    }
+    top + ((first - top).exp() + rest.map(|s| (s - top).exp()).sum::<f64>()).ln()
+}
+
+/// −y ln σ(z) − (1 − y) ln(1 − σ(z)).
+fn cross_entropy(z: f64, y: f64) -> f64 {
+    // softplus(z) − y z
+    z.max(0.0) + (-z.abs()).exp().ln_1p() - y * z
+}
+
+/// One decision, as far as it matters here: the rows of its slate, then those of other labelled cells.
+#[derive(Debug, Clone)]
+struct Example {
+    rows: Vec<f32>,
+    shown: usize,
+    success: Option<f64>,
+    /// (row, label)
+    labels: Vec<(usize, f64)>,
+}
+
+/// The loss of the module's documentation.
+struct Attribution<'a> {
+    examples: Vec<Example>,
+    standard: &'a Standard,
+    width: usize,
+}
+
+impl Objective for Attribution<'_> {
+    fn examples(&self) -> usize {
+        self.examples.len()
+    }
+
+    fn cost(&self) -> usize {
+        let rows: usize = self.examples.iter().take(64).map(|e| e.rows.len()).sum();
+        4 * rows / self.examples.len().clamp(1, 64)
+    }
+
+    fn loss(
+        &self,
+        model: &Model,
+        example: usize,
+        work: &mut Work,
+        grad: Option<&mut [f32]>,
+    ) -> f64 {
+        let e = &self.examples[example];
+        work.rows.clear();
+        self.standard.apply(&e.rows, &mut work.rows);
+        model.net.forward(&work.rows, &mut work.tape);
+        let scores = &work.tape.scores;
+        work.d_scores.clear();
+        work.d_scores.resize(scores.len(), 0.0);
+        let base = f64::from(model.extra[0]);
+        let (mut loss, mut d_base) = (0.0, 0.0);
+        if let Some(y) = e.success {
+            let slate = scores[..e.shown].iter().map(|s| f64::from(*s));
+            let z = log_sum_exp(base, slate);
+            loss += cross_entropy(z, y);
+            let d_z = sigmoid(z) - y;
+            d_base = d_z * (base - z).exp();
+            for (d, s) in work.d_scores.iter_mut().zip(&scores[..e.shown]) {
+                *d = (d_z * (f64::from(*s) - z).exp()) as f32;
+            }
+        }
+        for &(row, y) in &e.labels {
+            let p = sigmoid(f64::from(scores[row]));
+            let q = FALSE + (RECALL - FALSE) * p;
+            loss -= y * q.ln() + (1.0 - y) * (1.0 - q).ln();
+            let d_q = (1.0 - y) / (1.0 - q) - y / q;
+            work.d_scores[row] += (d_q * (RECALL - FALSE) * p * (1.0 - p)) as f32;
+        }
+        if let Some(grad) = grad {
+            let n = model.net.params.len();
+            (model.net).backward(&work.rows, &mut work.tape, &work.d_scores, &mut grad[..n]);
+            grad[n] += d_base as f32;
+        }
+        loss
+    }
+}
+
+impl Shuffle for Attribution<'_> {
+    fn subset(&self, examples: &[u32]) -> Self {
+        let pick = |i: &u32| self.examples[*i as usize].clone();
+        Self {
+            examples: examples.iter().map(pick).collect(),
+            standard: self.standard,
+            width: self.width,
+        }
+    }
+
+    fn pieces(&mut self) -> Vec<&mut [f32]> {
+        (self.examples.iter_mut())
+            .map(|e| e.rows.as_mut_slice())
+            .collect()
+    }
+}
+
+/// The decisions that say something: those with a known success, and those with labels.
+fn examples(data: &Dataset) -> Result<(Vec<Example>, Vec<u32>), TrainError> {
+    let width = data.schema.width();
+    let (mut made, mut trajectory) = (Vec::new(), Vec::new());
+    for d in &data.decisions {
+        check::decision(data, d)?;
+        let labelled = |i: usize| Some((i, f64::from(d.items[i].label?)));
+        let known: Vec<(usize, f64)> = (0..d.items.len()).filter_map(labelled).collect();
+        if d.signals.success.is_none() && known.is_empty() {
+            continue;
+        }
+        let mut order = d.shown();
+        let shown = order.len();
+        let mut labels = Vec::with_capacity(known.len());
+        for (i, y) in known {
+            let row = order.iter().position(|&k| k == i).unwrap_or_else(|| {
+                order.push(i);
+                order.len() - 1
+            });
+            labels.push((row, y));
+        }
+        let rows: Vec<f32> = order
+            .iter()
+            .flat_map(|&i| d.row(i, width))
+            .copied()
+            .collect();
+        made.push(Example {
+            rows,
+            shown,
+            success: d.signals.success,
+            labels,
+        });
+        trajectory.push(d.trajectory);
+    }
+    Ok((made, trajectory))
+}
+
+/// What varies in outcomes and labels, or why nothing can be learned.
+fn enough(data: &Dataset, examples: &[Example]) -> Result<(), TrainError> {
+    let have = examples.len() as u64;
+    if have < NEED {
+        let without = data.decisions.len() as u64 - have;
+        return Err(TrainError::TooFew {
+            algo: ALGO.to_owned(),
+            have,
+            need: NEED,
+            why: if without > 0 {
+                format!("; {without} others have neither an outcome nor labels")
+            } else {
+                String::new()
+            },
+        });
+    }
+    let labels = examples.iter().flat_map(|e| e.labels.iter().map(|l| l.1));
+    if vary(examples.iter().filter_map(|e| e.success)) || vary(labels.clone()) {
+        return Ok(());
+    }
+    let outcomes: Vec<f64> = (examples.iter().filter_map(|e| e.success))
+        .chain(labels)
+        .collect();
+    Err(TrainError::NoVariation {
+        n: outcomes.len() as u64,
+        value: outcomes.first().copied().unwrap_or(0.0),
+    })
+}
+
+fn vary(mut values: impl Iterator<Item = f64>) -> bool {
+    let first = values.next();
+    values.any(|v| Some(v) != first)
+}
+
+/// Where training starts: sᵢ = c + α · standardised `score`, with the base at a fifth of the mean success, c such that the mean
+/// prediction is the mean success, and the α among five that fits best. All have the order of the search.
+fn start(problem: &Attribution<'_>, data: &Dataset, config: &TrainConfig) -> Model {
+    let width = problem.width;
+    let outcomes: Vec<(&Example, f64)> = (problem.examples.iter())
+        .filter_map(|e| Some((e, e.success?)))
+        .take(2_000)
+        .collect();
+    let mean = outcomes.iter().map(|(_, y)| y).sum::<f64>() / f64::max(outcomes.len() as f64, 1.0);
+    let mean = mean.clamp(0.02, 0.98);
+    let odds = |p: f64| (p / (1.0 - p)).ln();
+    let mut net = Net::new(width, config.hidden, config.seed);
+    let at = net.params.len() - 1;
+    let score = data.schema.features.iter().position(|f| f == "score");
+    let base = odds(mean * BASE_SHARE);
+    net.params[at] = odds(mean) as f32 - 2.0;
+    let Some(score) = score else {
+        let extra = vec![base as f32];
+        return Model { net, extra };
+    };
+    let x: Vec<(Vec<f64>, f64)> = (outcomes.iter())
+        .map(|(e, y)| {
+            let mut rows = Vec::new();
+            let slate = &e.rows[..e.shown * width];
+            problem.standard.apply(slate, &mut rows);
+            let of = |row: &[f32]| f64::from(row[score]);
+            (rows.chunks_exact(width).map(of).collect(), *y)
+        })
+        .collect();
+    let z = |x: &[f64], a: f64, c: f64| log_sum_exp(base, x.iter().map(move |x| c + a * x));
+    let mut best = (f64::INFINITY, 1.0, f64::from(net.params[at]));
+    for a in [0.25, 0.5, 1.0, 2.0, 4.0] {
+        let (mut low, mut high) = (-20.0, 20.0);
+        for _ in 0..40 {
+            let c = 0.5 * (low + high);
+            let predicted: f64 = x.iter().map(|(x, _)| sigmoid(z(x, a, c))).sum();
+            if predicted < mean * x.len() as f64 {
+                low = c;
+            } else {
+                high = c;
+            }
+        }
+        let loss: f64 = x.iter().map(|(x, y)| cross_entropy(z(x, a, low), *y)).sum();
+        if loss < best.0 && !x.is_empty() {
+            best = (loss, a, low);
+        }
+    }
+    net.params[at] = best.2.clamp(-8.0, 8.0) as f32;
+    net.params[at - width + score] = best.1 as f32;
+    Model {
+        net,
+        extra: vec![base as f32],
+    }
+}
+
+/// What each parameter is pulled toward: the linear part to the start, hidden weights to 0, biases and the base
+/// nowhere.
+fn toward(start: &Model) -> Vec<Option<f32>> {
+    let (inputs, hidden) = (start.net.inputs(), start.net.hidden());
+    let mut toward = vec![Some(0.0); inputs * hidden];
+    toward.extend(vec![None; hidden]);
+    toward.extend(vec![Some(0.0); hidden]);
+    toward.extend(start.net.linear_weights().iter().copied().map(Some));
+    toward.extend([None, None]);
+    toward
+}
+
+/// Trains a policy; [`train_model`] also answers the model of P(success).
+pub fn train(
+    data: &Dataset,
+    config: &TrainConfig,
+    hooks: &mut Hooks<'_>,
+) -> Result<Trained, TrainError> {
+    train_model(data, config, hooks).map(|c| c.trained)
+}
+
+/// Fits the model of the module's documentation. Decisions with neither outcome nor labels are skipped and
+/// counted. [`config`] gives settings that suit it.
+///
+/// Metrics: `loss` (per decision, in nats, of the last pass), `validation_loss` (on trajectories that the model had not
+/// seen), `validation_loss_start` (of the order of the search, scaled), `validation_auc` (of P(success) against
+/// success), `epochs`, `strength`, `base_logit`, `outcomes`, `labels`.
+pub fn train_model(
+    data: &Dataset,
+    config: &TrainConfig,
+    hooks: &mut Hooks<'_>,
+) -> Result<Credit, TrainError> {
+    check::config(config)?;
+    let (examples, trajectory) = examples(data)?;
+    enough(data, &examples)?;
+    let width = data.schema.width();
+    let standard = prepare::standard(data);
+    let folds = prepare::folds(ALGO, data, &trajectory, config)?;
+    let outcomes = examples.iter().filter(|e| e.success.is_some()).count();
+    let labels: usize = examples.iter().map(|e| e.labels.len()).sum();
+    let skipped = (data.decisions.len() - examples.len()) as u64;
+    let problem = Attribution {
+        examples,
+        standard: &standard,
+        width,
+    };
+    let start = start(&problem, data, config);
+    let plan = Plan {
+        algo: ALGO,
+        config,
+        fingerprint: prepare::fingerprint(ALGO, data, config, &[]),
+        toward: toward(&start),
+        start,
+        strengths: STRENGTHS.iter().map(|s| s * config.decay).collect(),
+        fold: folds.of,
+        folds: folds.n,
+    };
+    let found = fit(&plan, &problem, hooks)?;
+    let importance = permutation(
+        &problem,
+        &found.model,
+        &found.fold_models,
+        &plan.fold,
+        &data.schema.features,
+        config.seed,
+    );
+    let mut metrics = prepare::metrics(&found);
+    if let Some(auc) = auc(&problem, &found, &plan.fold) {
+        metrics.insert("validation_auc".to_owned(), auc);
+    }
+    metrics.insert("base_logit".to_owned(), f64::from(found.model.extra[0]));
+    metrics.insert("outcomes".to_owned(), outcomes as f64);
+    metrics.insert("labels".to_owned(), labels as f64);
+    let counts = prepare::counts(&plan, &trajectory, skipped);
+    Ok(credit(
+        data, config, &standard, &found, metrics, importance, counts,
+    ))
+}
+
+/// Puts the parts together.
+fn credit(
+    data: &Dataset,
+    config: &TrainConfig,
+    standard: &Standard,
+    found: &Fit,
+    metrics: BTreeMap<String, f64>,
+    importance: Vec<(String, f64)>,
+    counts: Counts,
+) -> Credit {
+    let model = |m: &Model| CreditModel {
+        standard: standard.clone(),
+        net: m.net.clone(),
+        base: f64::from(m.extra[0]),
+    };
+    Credit {
+        trained: Trained {
+            algo: ALGO.to_owned(),
+            schema: data.schema.clone(),
+            standard: standard.clone(),
+            net: found.model.net.clone(),
+            stop: None,
+            counts,
+            metrics,
+            importance,
+        },
+        model: model(&found.model),
+        folds: found.fold_models.iter().map(model).collect(),
+        seed: config.seed,
+        validation: config.validation,
+    }
+}
+
+/// Area under the ROC curve of P(success) on what was kept apart; success counts as such from ½ on.
+fn auc(problem: &Attribution<'_>, found: &Fit, fold: &[Option<usize>]) -> Option<f64> {
+    let mut work = Work::default();
+    let mut scored = Vec::new();
+    for (e, fold) in problem.examples.iter().zip(fold) {
+        let (Some(y), Some(model)) = (e.success, fold.and_then(|k| found.fold_models.get(k)))
+        else {
+            continue;
+        };
+        work.rows.clear();
+        let slate = &e.rows[..e.shown * problem.width];
+        problem.standard.apply(slate, &mut work.rows);
+        model.net.forward(&work.rows, &mut work.tape);
+        let scores = work.tape.scores.iter().map(|s| f64::from(*s));
+        scored.push((log_sum_exp(f64::from(model.extra[0]), scores), y >= 0.5));
+    }
+    prepare::auc(scored)
+}

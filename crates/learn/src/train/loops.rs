@@ -1,0 +1,496 @@
+//! The loop that the trainers of this folder share: several models side by side, judged on what each has not seen.
+//!
+//! ```text
+//! minimise over θ:   1/n Σᵢ loss(θ, example i) + ½ Σⱼ λ (θⱼ − θ⁰ⱼ)²
+//! ```
+//!
+//! θ⁰ is where training starts; the second term is a Gaussian prior around it (ridge toward a starting point, with the
+//! prior's precision λ n). The steps are Adam's, with a rate that falls linearly to a tenth.
+//!
+//! **Choosing how much to learn.** For each candidate strength λ, one model per fold is trained without that fold, and
+//! one on everything; all advance one pass over the data at a time. After each pass the loss that the
+//! fold models have on their own folds is added up, and the (λ, pass) where it is lowest wins; pass 0 is the starting
+//! point itself. The model on everything is taken at that λ and pass (Stone 1974, "Cross-validatory choice"). With one
+//! fold there is no model on everything: the one that has not seen the fold is the result.
+//!
+//! Everything is a function of data, settings and seed: the order of each pass is drawn from (seed, pass), and gradients
+//! are added up over fixed chunks, so the number of threads changes nothing.
+
+use std::ops::ControlFlow;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::{Checkpoint, Hooks, Progress, TrainConfig, TrainError};
+use crate::net::{Adam, Net, Tape};
+
+/// Examples per chunk of a batch; the unit of work of a thread.
+const CHUNK: usize = 32;
+/// Batches between two reports of progress.
+const REPORT: u64 = 16;
+/// Fewer multiplications than this in a batch are done faster by one thread.
+const WORTH_THREADS: usize = 1 << 20;
+
+/// What is being trained: the network and a few parameters beside it (the logit of STOP, of the base, ...).
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Model {
+    pub net: Net,
+    pub extra: Vec<f32>,
+}
+
+impl Model {
+    fn len(&self) -> usize {
+        self.net.params.len() + self.extra.len()
+    }
+
+    /// All parameters as one vector.
+    fn flat(&self) -> Vec<f32> {
+        let mut all = self.net.params.clone();
+        all.extend_from_slice(&self.extra);
+        all
+    }
+
+    /// Sets all parameters.
+    fn set(&mut self, flat: &[f32]) {
+        let (net, extra) = flat.split_at(self.net.params.len());
+        self.net.params.copy_from_slice(net);
+        self.extra.copy_from_slice(extra);
+    }
+}
+
+/// Buffers of one thread.
+#[derive(Debug, Default)]
+pub(super) struct Work {
+    pub rows: Vec<f32>,
+    pub d_scores: Vec<f32>,
+    pub tape: Tape,
+}
+
+/// A loss over examples.
+pub(super) trait Objective: Sync {
+    /// Number of examples.
+    fn examples(&self) -> usize;
+
+    /// Multiplications that an example takes, about.
+    fn cost(&self) -> usize;
+
+    /// The loss of an example; where `grad` is given, its gradient (net first, then extra) is added to it.
+    fn loss(&self, model: &Model, example: usize, work: &mut Work, grad: Option<&mut [f32]>)
+    -> f64;
+}
+
+/// How a fit goes.
+pub(super) struct Plan<'a> {
+    /// The trainer's name, for the checkpoint.
+    pub algo: &'static str,
+    pub config: &'a TrainConfig,
+    /// Fingerprint of settings and data.
+    pub fingerprint: String,
+    /// Where training starts, and what the penalty pulls toward where `toward` says so.
+    pub start: Model,
+    /// What each parameter is pulled toward; `None`: nowhere (biases and the like).
+    pub toward: Vec<Option<f32>>,
+    /// Candidate strengths λ.
+    pub strengths: Vec<f32>,
+    /// The fold of each example, below `folds`; `None`: an example that all models learn from (one fold only).
+    pub fold: Vec<Option<usize>>,
+    /// Number of folds. 0: nothing is kept apart, and the last pass wins.
+    pub folds: usize,
+}
+
+/// What a fit found.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Fit {
+    /// The model to use.
+    pub model: Model,
+    /// One model per fold that has not seen it, at the same strength and pass.
+    pub fold_models: Vec<Model>,
+    /// Passes that it learned for; 0: the starting point was better than all that was learned.
+    pub epoch: u32,
+    /// The chosen strength.
+    pub strength: f32,
+    /// Mean loss on what was kept apart: chosen, and of the starting point.
+    pub held_out: Option<(f64, f64)>,
+    /// Mean loss on what was learned from, in the last pass.
+    pub loss: f64,
+}
+
+/// One model in training.
+#[derive(Debug, Clone)]
+struct Learner {
+    model: Model,
+    adam: Adam,
+    /// Index of its strength.
+    strength: usize,
+    /// The fold that it must not see; `None`: it sees everything.
+    without: Option<usize>,
+}
+
+/// Trains. See the module for what is done.
+#[expect(clippy::too_many_lines, reason = "one loop, read from top to bottom")]
+pub(super) fn fit(
+    plan: &Plan<'_>,
+    objective: &impl Objective,
+    hooks: &mut Hooks<'_>,
+) -> Result<Fit, TrainError> {
+    let config = plan.config;
+    let mut learners = learners(plan);
+    let seen: Vec<Vec<u32>> = (learners.iter())
+        .map(|l| {
+            let keep = |i: &usize| l.without.is_none() || plan.fold[*i] != l.without;
+            (0..objective.examples())
+                .filter(keep)
+                .map(|i| i as u32)
+                .collect()
+        })
+        .collect();
+    let batches: Vec<u64> = (seen.iter())
+        .map(|s| s.len().div_ceil(config.batch) as u64)
+        .collect();
+    let per_epoch: u64 = batches.iter().sum();
+    let total = per_epoch * u64::from(config.epochs);
+    let threads = threads(objective, config.batch);
+
+    // The starting point is the first candidate.
+    let at_start = held_out(plan, objective, &learners, 0)?;
+    let mut best = Best {
+        models: group(&learners, 0),
+        epoch: 0,
+        strength: 0,
+        loss: at_start,
+    };
+    let mut first = 0;
+    let mut loss = f64::NAN;
+    if let Some(checkpoint) = &hooks.resume {
+        (first, loss) = resume(plan, checkpoint, &mut learners, &mut best)?;
+    }
+    let mut step = per_epoch * u64::from(first);
+    for epoch in first..config.epochs {
+        let (mut sum, mut count) = (0.0, 0.0);
+        for (l, seen) in learners.iter_mut().zip(&seen) {
+            let order = shuffled(seen, config.seed, epoch);
+            for batch in order.chunks(config.batch) {
+                let mut grad = vec![0.0f32; l.model.len()];
+                let batch_loss = gradient(objective, &l.model, batch, threads, &mut grad);
+                let mut flat = l.model.flat();
+                let strength = plan.strengths[l.strength];
+                for ((g, p), toward) in grad.iter_mut().zip(&flat).zip(&plan.toward) {
+                    *g /= batch.len() as f32;
+                    if let Some(t) = toward {
+                        *g += strength * (p - t);
+                    }
+                }
+                // From the whole rate to a tenth of it, by the share of all passes that is done.
+                let done = l.adam.t as f32
+                    / (seen.len().div_ceil(config.batch) as f32)
+                    / config.epochs as f32;
+                let rate = config.learning_rate * (1.0 - 0.9 * done);
+                l.adam.step(&mut flat, &grad, rate, 0.0);
+                l.model.set(&flat);
+                step += 1;
+                sum += batch_loss;
+                count += batch.len() as f64;
+                if !(batch_loss.is_finite() && flat.iter().all(|x| x.is_finite())) {
+                    return Err(TrainError::Diverged { steps: step });
+                }
+                if step.is_multiple_of(REPORT) {
+                    let progress = Progress {
+                        step,
+                        total,
+                        loss: sum / count,
+                        validation: None,
+                    };
+                    if (hooks.progress)(&progress) == ControlFlow::Break(()) {
+                        return Err(TrainError::Stopped { steps: step });
+                    }
+                }
+            }
+        }
+        loss = sum / f64::max(count, 1.0);
+        let mut now = None;
+        for strength in 0..plan.strengths.len() {
+            let held = held_out(plan, objective, &learners, strength)?;
+            let better = match (held, best.loss) {
+                (Some(held), Some(best)) => held < best,
+                _ => true,
+            };
+            if better {
+                best = Best {
+                    models: group(&learners, strength),
+                    epoch: epoch + 1,
+                    strength,
+                    loss: held,
+                };
+            }
+            now = match (now, held) {
+                (Some(a), Some(b)) => Some(f64::min(a, b)),
+                (a, b) => a.or(b),
+            };
+        }
+        (hooks.checkpoint)(&checkpoint(plan, epoch + 1, loss, &learners, &best));
+        let progress = Progress {
+            step,
+            total,
+            loss,
+            validation: now,
+        };
+        if (hooks.progress)(&progress) == ControlFlow::Break(()) {
+            return Err(TrainError::Stopped { steps: step });
+        }
+    }
+    let mut models = best.models;
+    let model = models.pop().unwrap_or_else(|| plan.start.clone());
+    if models.is_empty() && plan.folds == 1 {
+        models.push(model.clone());
+    }
+    Ok(Fit {
+        model,
+        fold_models: models,
+        epoch: best.epoch,
+        strength: plan.strengths[best.strength],
+        held_out: best.loss.zip(at_start),
+        loss,
+    })
+}
+
+/// The best so far.
+#[derive(Debug, Clone, PartialEq)]
+struct Best {
+    /// The fold models, then the one to use.
+    models: Vec<Model>,
+    epoch: u32,
+    strength: usize,
+    loss: Option<f64>,
+}
+
+/// The models in training: for each strength one per fold, then (unless there is one fold only) the one on everything.
+fn learners(plan: &Plan<'_>) -> Vec<Learner> {
+    let mut all = Vec::new();
+    for strength in 0..plan.strengths.len() {
+        let folds = (0..plan.folds).map(Some);
+        let whole = (plan.folds != 1).then_some(None);
+        for without in folds.chain(whole) {
+            all.push(Learner {
+                model: plan.start.clone(),
+                adam: Adam::new(plan.start.len()),
+                strength,
+                without,
+            });
+        }
+    }
+    all
+}
+
+/// Copies of the models of one strength.
+fn group(learners: &[Learner], strength: usize) -> Vec<Model> {
+    let of = learners.iter().filter(|l| l.strength == strength);
+    of.map(|l| l.model.clone()).collect()
+}
+
+/// Mean loss of the fold models of one strength on what they have not seen; `None` when nothing is kept apart.
+fn held_out(
+    plan: &Plan<'_>,
+    objective: &impl Objective,
+    learners: &[Learner],
+    strength: usize,
+) -> Result<Option<f64>, TrainError> {
+    let (mut sum, mut count) = (0.0, 0u32);
+    for l in learners.iter().filter(|l| l.strength == strength) {
+        let Some(fold) = l.without else { continue };
+        let held: Vec<u32> = (0..objective.examples())
+            .filter(|i| plan.fold[*i] == Some(fold))
+            .map(|i| i as u32)
+            .collect();
+        sum += mean_loss(objective, &l.model, &held) * held.len() as f64;
+        count += held.len() as u32;
+    }
+    if count == 0 {
+        return Ok(None);
+    }
+    let mean = sum / f64::from(count);
+    if mean.is_finite() {
+        Ok(Some(mean))
+    } else {
+        let steps = learners.first().map_or(0, |l| l.adam.t);
+        Err(TrainError::Diverged { steps })
+    }
+}
+
+/// Mean loss over examples; 0 for none.
+pub(super) fn mean_loss(objective: &impl Objective, model: &Model, examples: &[u32]) -> f64 {
+    let threads = threads(objective, examples.len());
+    let sums = in_chunks(examples, 1024, threads, |chunk| {
+        let mut work = Work::default();
+        let each = chunk
+            .iter()
+            .map(|&i| objective.loss(model, i as usize, &mut work, None));
+        each.sum::<f64>()
+    });
+    sums.iter().sum::<f64>() / f64::max(examples.len() as f64, 1.0)
+}
+
+/// Adds up loss and gradient of a batch, over fixed chunks in their order.
+fn gradient(
+    objective: &impl Objective,
+    model: &Model,
+    batch: &[u32],
+    threads: usize,
+    grad: &mut [f32],
+) -> f64 {
+    let parts = in_chunks(batch, CHUNK, threads, |chunk| {
+        let mut work = Work::default();
+        let mut part = vec![0.0f32; model.len()];
+        let mut loss = 0.0;
+        for &i in chunk {
+            loss += objective.loss(model, i as usize, &mut work, Some(&mut part));
+        }
+        (loss, part)
+    });
+    let mut sum = 0.0;
+    for (loss, part) in parts {
+        sum += loss;
+        for (g, p) in grad.iter_mut().zip(part) {
+            *g += p;
+        }
+    }
+    sum
+}
+
+/// Threads for a batch of this many examples: one where the work is small, and never more than help.
+fn threads(objective: &impl Objective, batch: usize) -> usize {
+    if objective.cost().saturating_mul(batch) < WORTH_THREADS {
+        return 1;
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    cores.min(8)
+}
+
+/// `f` of each chunk, in the order of the chunks, whoever computed it.
+fn in_chunks<T: Send>(
+    examples: &[u32],
+    size: usize,
+    threads: usize,
+    f: impl Fn(&[u32]) -> T + Sync,
+) -> Vec<T> {
+    let chunks: Vec<&[u32]> = examples.chunks(size).collect();
+    if threads <= 1 || chunks.len() <= 1 {
+        return chunks.into_iter().map(f).collect();
+    }
+    let share = chunks.len().div_ceil(threads);
+    std::thread::scope(|scope| {
+        let mut shares = chunks.chunks(share);
+        // The first share is for this thread.
+        let mine = shares.next().unwrap_or_default();
+        let others: Vec<_> = shares
+            .map(|share| {
+                let f = &f;
+                scope.spawn(move || share.iter().map(|c| f(c)).collect::<Vec<T>>())
+            })
+            .collect();
+        let mut all: Vec<T> = mine.iter().map(|c| f(c)).collect();
+        for other in others {
+            match other.join() {
+                Ok(part) => all.extend(part),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        all
+    })
+}
+
+/// The examples in the order of a pass: Fisher–Yates, seeded by (seed, pass).
+fn shuffled(examples: &[u32], seed: u64, epoch: u32) -> Vec<u32> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    rng.set_stream(u64::from(epoch) + 1);
+    let mut order = examples.to_vec();
+    for k in (1..order.len()).rev() {
+        order.swap(k, rng.random_range(0..=k));
+    }
+    order
+}
+
+/// The whole state after a pass.
+fn checkpoint(
+    plan: &Plan<'_>,
+    epoch: u32,
+    loss: f64,
+    learners: &[Learner],
+    best: &Best,
+) -> Checkpoint {
+    let mut state = Checkpoint {
+        algo: plan.algo.to_owned(),
+        fingerprint: plan.fingerprint.clone(),
+        epoch,
+        vectors: std::collections::BTreeMap::new(),
+        numbers: std::collections::BTreeMap::new(),
+    };
+    for (k, l) in learners.iter().enumerate() {
+        let mut put = |name: &str, v: Vec<f32>| state.vectors.insert(format!("{name}.{k}"), v);
+        put("params", l.model.flat());
+        put("adam.m", l.adam.m.clone());
+        put("adam.v", l.adam.v.clone());
+        state.numbers.insert(format!("adam.t.{k}"), l.adam.t as f64);
+    }
+    for (k, model) in best.models.iter().enumerate() {
+        state.vectors.insert(format!("best.{k}"), model.flat());
+    }
+    let numbers = [
+        ("best.epoch", f64::from(best.epoch)),
+        ("best.strength", best.strength as f64),
+        ("loss", loss),
+    ];
+    for (name, x) in numbers {
+        state.numbers.insert(name.to_owned(), x);
+    }
+    if let Some(held_out) = best.loss {
+        state.numbers.insert("best.loss".to_owned(), held_out);
+    }
+    state
+}
+
+/// Puts a checkpoint's state in place; answers the passes that are done and the loss of the last one.
+fn resume(
+    plan: &Plan<'_>,
+    state: &Checkpoint,
+    learners: &mut [Learner],
+    best: &mut Best,
+) -> Result<(u32, f64), TrainError> {
+    let foreign = |what: String| TrainError::ForeignCheckpoint { what };
+    if state.algo != plan.algo {
+        let (theirs, ours) = (&state.algo, plan.algo);
+        return Err(foreign(format!("it is of {theirs}, not {ours}")));
+    }
+    if state.fingerprint != plan.fingerprint {
+        let what = "settings, feature schema or data are not the same";
+        return Err(foreign(what.to_owned()));
+    }
+    if state.epoch > plan.config.epochs {
+        return Err(foreign(format!("it has done {} passes", state.epoch)));
+    }
+    let size = plan.start.len();
+    let vector = |name: String| match state.vectors.get(&name) {
+        Some(v) if v.len() == size && v.iter().all(|x| x.is_finite()) => Ok(v.as_slice()),
+        Some(_) => Err(foreign(format!("{name} is unusable"))),
+        None => Err(foreign(format!("it has no {name}"))),
+    };
+    let number = |name: &str| {
+        let missing = || foreign(format!("it has no {name}"));
+        state.numbers.get(name).copied().ok_or_else(missing)
+    };
+    for (k, l) in learners.iter_mut().enumerate() {
+        l.model.set(vector(format!("params.{k}"))?);
+        l.adam.m = vector(format!("adam.m.{k}"))?.to_vec();
+        l.adam.v = vector(format!("adam.v.{k}"))?.to_vec();
+        l.adam.t = number(&format!("adam.t.{k}"))? as u64;
+    }
+    for (k, model) in best.models.iter_mut().enumerate() {
+        model.set(vector(format!("best.{k}"))?);
+    }
+    best.epoch = number("best.epoch")? as u32;
+    best.strength = number("best.strength")? as usize;
+    if best.strength >= plan.strengths.len() {
+        return Err(foreign("best.strength is unusable".to_owned()));
+    }
+    best.loss = state.numbers.get("best.loss").copied();
+    Ok((state.epoch, number("loss")?))
+}
