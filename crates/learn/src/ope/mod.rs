@@ -11,8 +11,10 @@
 
 pub mod estimators;
 pub mod intervals;
+pub mod log;
 mod round;
 
 pub use estimators::{Denominator, Estimate, Estimator, OpeError, Term, Weighting, estimate};
 pub use intervals::{Interval, Method};
+pub use log::{Draw, Evidence, LogError, Replay, ReplayConfig, Scores, Target, Unit};
 pub use round::Round;

@@ -11,6 +11,7 @@ mod docs;
 mod features;
 mod ope_estimators;
 mod ope_intervals;
+mod ope_log;
 mod plackett_luce;
 mod policies;
 mod propagate;
