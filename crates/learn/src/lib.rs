@@ -22,6 +22,7 @@ pub mod data;
 pub mod explore;
 pub mod features;
 pub mod graph;
+pub mod impact;
 pub mod net;
 pub mod ope;
 pub mod policy;
