@@ -52,7 +52,10 @@ pub use dataset::{DatasetQuery, Shape, Transition};
 pub use doctor::{Check, DoctorReport, Health};
 pub use episodes::*;
 pub use error::{Error, Result};
-pub use export::{ExportFormat, ExportReport, table as export_tables};
+pub use export::{
+    ExportFormat, ExportReport, ResearchFile, ResearchFormat, ResearchReport,
+    table as export_tables,
+};
 pub use import::{ImportFormat, ImportReport, Rejected, cell_from_json, scope_of_text};
 pub use learning::*;
 pub use memcell::{

@@ -49,7 +49,7 @@ pub fn document() -> Value {
             {"name": "decisions", "description": "Recall, feedback, and the log of decisions."},
             {"name": "episodes", "description": "What agents did: capture, retrieve, judge, prune."},
             {"name": "operation", "description": "Policies, rewards, numbers, health."},
-            {"name": "export", "description": "The log and the cells as JSON Lines."},
+            {"name": "export", "description": "The log and the cells as JSON Lines, and the log as other programs read it."},
             {"name": "mcp", "description": "The Model Context Protocol."},
             {"name": "server", "description": "The server about itself."},
         ],

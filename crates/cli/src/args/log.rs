@@ -200,13 +200,32 @@ pub enum ExportFormat {
     Jsonl,
     /// Parquet
     Parquet,
+    /// Vowpal Wabbit, text: first draws and hold-outs as contextual bandits
+    VwCb,
+    /// Vowpal Wabbit, decision-service JSON: the same, and drawn slates slot by slot
+    VwDsjson,
+    /// Open Bandit Pipeline: NumPy arrays per slate position and per hold-out
+    Obp,
+    /// d3rlpy: NumPy arrays, pick by pick, for scripts/to_d3rlpy.py
+    D3rlpy,
+    /// TRL: prompts
+    TrlPrompt,
+    /// TRL: prompts with the slates that did well
+    TrlSft,
+    /// TRL: pairs of slates shown in the same state
+    TrlDpo,
+    /// TRL: slates labelled by whether they did well
+    TrlKto,
 }
 
 /// `memrl export`.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Examples:\n  memrl export --format parquet --out log/\n  \
-        memrl export --cells --out memories.jsonl"
+        memrl export --format vw-cb --out log/ --from 2026-11-01\n  \
+        memrl export --cells --out memories.jsonl\n\n\
+        The formats from vw-cb on use the reward of reward.spec; docs/dataset.md tells what each\n\
+        of them holds, and what it leaves out."
 )]
 pub struct Export {
     /// A directory for the tables of the log, or with --cells a file (`-` for stdout)

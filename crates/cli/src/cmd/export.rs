@@ -1,8 +1,9 @@
 //! `memrl export`.
 
 use std::io::Write;
+use std::path::Path;
 
-use memrl::{Code, DatasetQuery, ListRequest};
+use memrl::{Clearance, Code, DatasetQuery, ExportFormat, ListRequest, Memory, ResearchFormat};
 use serde_json::json;
 
 use crate::args::{self, Global};
@@ -31,9 +32,9 @@ fn log(global: &Global, args: args::Export, out: &mut Out) -> Result<u8> {
         trajectory: args.trajectory,
         ..DatasetQuery::default()
     };
-    let format = match args.format {
-        args::ExportFormat::Jsonl => memrl::ExportFormat::Jsonl,
-        args::ExportFormat::Parquet => memrl::ExportFormat::Parquet,
+    let format = match tables_or_research(args.format) {
+        Ok(tables) => tables,
+        Err(format) => return research(&memory, format, &args.out, args.no_text, &query, out),
     };
     let mut progress = out.progress("exporting decisions", None);
     let report = memory.export_log(&args.out, format, &query, !args.no_text, &mut |n| {
@@ -53,6 +54,69 @@ fn log(global: &Global, args: args::Export, out: &mut Out) -> Result<u8> {
         text::count(report.decision_items, "candidate"),
         text::count(report.rewards, "signal")
     ));
+    Ok(0)
+}
+
+/// The three tables, or what a program of researchers reads.
+fn tables_or_research(
+    format: args::ExportFormat,
+) -> std::result::Result<ExportFormat, ResearchFormat> {
+    use args::ExportFormat as Asked;
+    Err(match format {
+        Asked::Jsonl => return Ok(ExportFormat::Jsonl),
+        Asked::Parquet => return Ok(ExportFormat::Parquet),
+        Asked::VwCb => ResearchFormat::VwCb,
+        Asked::VwDsjson => ResearchFormat::VwDsjson,
+        Asked::Obp => ResearchFormat::Obp,
+        Asked::D3rlpy => ResearchFormat::D3rlpy,
+        Asked::TrlPrompt => ResearchFormat::TrlPrompt,
+        Asked::TrlSft => ResearchFormat::TrlSft,
+        Asked::TrlDpo => ResearchFormat::TrlDpo,
+        Asked::TrlKto => ResearchFormat::TrlKto,
+    })
+}
+
+fn research(
+    memory: &Memory,
+    format: ResearchFormat,
+    dir: &Path,
+    no_text: bool,
+    query: &DatasetQuery,
+    out: &mut Out,
+) -> Result<u8> {
+    if no_text && format.files().iter().any(|f| f.has_texts()) {
+        return Err(Failure::hinted(
+            Code::InvalidInput,
+            "this format is made of texts, and --no-text leaves them out",
+            "choose another format, or leave --no-text away",
+        ));
+    }
+    let mut progress = out.progress("exporting decisions", None);
+    // The owner at their own command line sees everything, as in `--cells`.
+    let written = memory.export_research(dir, format, query, Clearance::ALL, &mut |n| {
+        progress.at(n);
+    });
+    drop(progress);
+    let reports = written?;
+    if out.is_json() {
+        out.json(&json!({ "files": reports }))?;
+        return Ok(0);
+    }
+    for report in &reports {
+        out.line(&report.path.display().to_string())?;
+    }
+    for report in &reports {
+        let name = report.path.file_name().unwrap_or_default();
+        let of = text::count(report.decisions, "decision");
+        let rows = text::count(report.rows, "row");
+        out.note(&format!("{}: {rows} of {of}", name.to_string_lossy()));
+        for (reason, n) in &report.left_out {
+            out.note(&format!(
+                "  left out {}: {reason}",
+                text::count(*n, "decision")
+            ));
+        }
+    }
     Ok(0)
 }
 

@@ -68,6 +68,7 @@ fn every_command_on_decisions_speaks_json() {
         spec terms bounds: reward show bounded_v1
         spec scored mean: reward recompute --spec memcell_v1
         files decisions decision_items rewards: export --out LOG
+        files: export --format vw-dsjson --out LOG
         files cells: export --cells --out LOG/cells.jsonl
         read created duplicates rejected: import LOG/cells.jsonl";
     speaks(

@@ -267,6 +267,31 @@ fn export_and_import_say_what_they_did() {
 }
 
 #[test]
+fn exports_for_other_programs_say_what_was_left_out_and_why() {
+    let home = Home::new();
+    home.with_three();
+    for success in ["0", "1"] {
+        home.ok(&["recall", "coffee"]);
+        home.ok(&["feedback", "last", "--success", success]);
+    }
+    home.ok(&["recall", "tea"]);
+    let log = home.file("log");
+    let log = log.to_str().expect("UTF-8");
+    for format in ["vw-cb", "obp", "d3rlpy", "trl-dpo", "trl-kto"] {
+        words!(
+            home,
+            home.run(&["export", "--format", format, "--out", log])
+                .whole()
+        );
+    }
+    words!(
+        home,
+        home.run(&["export", "--format", "trl-sft", "--no-text", "--out", log])
+            .whole()
+    );
+}
+
+#[test]
 fn stats_doctor_and_config() {
     let home = Home::new();
     home.with_three();

@@ -3,8 +3,11 @@
 mod memrl;
 #[cfg(feature = "parquet")]
 mod parquet;
+mod research;
 mod signals;
 pub mod table;
+
+pub use self::research::{ResearchFile, ResearchFormat, ResearchReport};
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

@@ -6,4 +6,5 @@ mod episodes;
 mod foreign;
 mod log;
 mod recall;
+mod research;
 mod support;

@@ -431,3 +431,35 @@ fn exports_are_json_lines() {
     assert_eq!(lines("/v1/export/cells.jsonl").len(), 3);
     assert_eq!(s.get("/v1/export/nothing.jsonl").status, 404);
 }
+
+#[test]
+fn exports_for_other_programs_are_routes_of_their_own() {
+    let s = Server::start();
+    for sensitivity in ["low", "restricted"] {
+        let content = format!("export of {sensitivity}");
+        let cell = json!({
+            "type": "fact", "scope": {"u": "j"}, "content": content, "sensitivity": sensitivity,
+        });
+        write(&s, &cell);
+    }
+    for success in [true, false] {
+        let query = json!({"query": "export", "scope": {"u": "j"}, "clearance": "restricted"});
+        s.post("/v1/recall", &query).expect(200);
+        let outcome = json!({"decision_id": "last", "success": success});
+        s.post("/v1/feedback", &outcome).expect(200);
+    }
+    for file in memrl::ResearchFile::ALL {
+        let a = s.get(&format!("/v1/export/{}", file.name()));
+        assert_eq!(a.status, 200, "{}", file.name());
+    }
+    let prompts = |query: &str| s.get(&format!("/v1/export/trl_prompt.jsonl{query}")).text();
+    assert_eq!(prompts("").lines().count(), 2);
+    assert!(prompts("").contains("export of low"));
+    assert!(!prompts("").contains("export of restricted"));
+    assert!(prompts("?clearance=restricted").contains("export of restricted"));
+    assert_eq!(prompts("?limit=1").lines().count(), 1);
+    let arrays = s.get("/v1/export/obp_slate.npz");
+    assert_eq!(arrays.headers["content-type"], "application/zip");
+    assert!(arrays.body.starts_with(b"PK\x03\x04"));
+    assert_eq!(s.get("/v1/export/vw_holdout.txt?texts=false").status, 422);
+}
