@@ -25,7 +25,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 
 use super::exposure::Exposure;
-use super::stats::{normal_quantile, t_quantile};
+use crate::ope::intervals::quantile;
 
 /// Units that the common variance of an arm counts for.
 const PRIOR_UNITS: f64 = 5.0;
@@ -46,7 +46,7 @@ pub struct Estimate {
 impl Estimate {
     /// The estimate with a normal interval of this confidence, in (0, 1).
     pub(crate) fn normal(effect: f64, se: f64, confidence: f64) -> Self {
-        Self::with_quantile(effect, se, normal_quantile(0.5 + 0.5 * confidence))
+        Self::with_quantile(effect, se, quantile::normal(0.5 + 0.5 * confidence))
     }
 
     pub(crate) fn with_quantile(effect: f64, se: f64, quantile: f64) -> Self {
@@ -133,7 +133,7 @@ impl CellSums {
     /// included.
     pub fn interval(&self, effect: f64, se: f64, confidence: f64) -> Estimate {
         let df = self.shown.n.min(self.withheld.n) - 1.0 + PRIOR_UNITS;
-        Estimate::with_quantile(effect, se, t_quantile(df, 0.5 + 0.5 * confidence))
+        Estimate::with_quantile(effect, se, quantile::student_t(0.5 + 0.5 * confidence, df))
     }
 
     /// Effect and standard error; `None` before both arms have a unit.
@@ -221,6 +221,6 @@ pub(crate) fn clustered<'a>(
     let square: f64 = ordered.iter().map(|(_, phi)| phi * phi).sum();
     // The correction of one sample mean, for the arm that has fewer trajectories.
     let se = (square * smaller / (smaller - 1.0)).sqrt();
-    let quantile = t_quantile(smaller - 1.0, 0.5 + 0.5 * confidence);
-    Some(Estimate::with_quantile(mean_a - mean_b, se, quantile))
+    let reach = quantile::student_t(0.5 + 0.5 * confidence, smaller - 1.0);
+    Some(Estimate::with_quantile(mean_a - mean_b, se, reach))
 }

@@ -19,9 +19,10 @@ use serde::Serialize;
 
 use super::estimate::Estimate;
 use super::exposure::Metric;
-use super::stats::{t_quantile, two_sided};
+use super::stats::two_sided;
 use super::{ImpactConfig, ImpactError};
 use crate::data::Logged;
+use crate::ope::intervals::quantile;
 
 /// The effect of memory on one metric.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -155,8 +156,8 @@ fn compare(
         } else {
             1.0
         };
-        let quantile = t_quantile(df, 0.5 + 0.5 * config.confidence);
-        Estimate::with_quantile(mean_with - mean_without, variance.sqrt(), quantile)
+        let reach = quantile::student_t(0.5 + 0.5 * config.confidence, df);
+        Estimate::with_quantile(mean_with - mean_without, variance.sqrt(), reach)
     });
     let (pa, pb) = (na / with as f64, nb / without as f64);
     let common = (na + nb) / (with + without) as f64;

@@ -9,7 +9,7 @@
 //!
 //! units on. A cell that a share ρ of the decisions wants for the first time in their trajectory takes n/ρ decisions.
 
-use super::stats::normal_quantile;
+use crate::ope::intervals::quantile;
 
 /// What a question must be able to find.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,7 +39,7 @@ pub fn units_needed(power: &Power, variances: (f64, f64), p_withheld: f64) -> f6
     if p_withheld <= 0.0 || p_withheld >= 1.0 {
         return f64::INFINITY;
     }
-    let z = normal_quantile(1.0 - 0.5 * power.level) + normal_quantile(power.power);
+    let z = quantile::normal(1.0 - 0.5 * power.level) + quantile::normal(power.power);
     let variance = variances.0 / (1.0 - p_withheld) + variances.1 / p_withheld;
     (z / power.effect).powi(2) * variance
 }

@@ -3,6 +3,8 @@
 //! Outcomes are stored raw, so any spec can re-score the whole log. It may not know decisions,
 //! policies or files: a spec is TOML text.
 
+pub mod attribution;
+pub mod check;
 mod parse;
 mod spec;
 

@@ -50,7 +50,7 @@ impl Signal {
     }
 
     /// The reported value; `None` when it was not reported or is not a finite number.
-    fn read(&self, outcome: &Outcome) -> Option<f64> {
+    pub(super) fn read(&self, outcome: &Outcome) -> Option<f64> {
         let flag = |b: bool| f64::from(u8::from(b));
         let raw = match self {
             Self::Success => outcome.success,

@@ -20,6 +20,7 @@ mod policies;
 mod propagate;
 mod propensities;
 mod retain;
+mod reward_check;
 mod rewards;
 mod select;
 mod support;
