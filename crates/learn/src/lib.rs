@@ -21,6 +21,7 @@ pub mod candidate;
 pub mod data;
 pub mod explore;
 pub mod features;
+pub mod gate;
 pub mod graph;
 pub mod impact;
 pub mod net;

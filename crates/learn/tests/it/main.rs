@@ -9,6 +9,7 @@ mod baseline;
 mod decide;
 mod docs;
 mod features;
+mod gate;
 mod impact;
 mod impact_log;
 mod impact_world;

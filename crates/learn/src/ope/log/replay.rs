@@ -83,6 +83,8 @@ pub struct Evidence {
     pub changed_mixture: u64,
     /// Whether there was a reward model.
     pub has_model: bool,
+    /// The arm that the policy is compared with.
+    pub baseline: String,
 }
 
 /// Why a decision cannot be read.
@@ -174,10 +176,13 @@ impl<'a> Replay<'a> {
         Ok(Self {
             target,
             model: None,
-            config,
             open: BTreeMap::new(),
             units: Vec::new(),
-            evidence: Evidence::default(),
+            evidence: Evidence {
+                baseline: config.baseline.clone(),
+                ..Evidence::default()
+            },
+            config,
             slates: Slates::default(),
             scores: Scores::default(),
             slate: Vec::new(),
