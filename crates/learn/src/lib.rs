@@ -26,6 +26,7 @@ pub mod graph;
 pub mod impact;
 pub mod net;
 pub mod ope;
+pub mod points;
 pub mod policy;
 pub mod propagate;
 pub mod ranking;

@@ -31,7 +31,7 @@ pub struct Record {
 
 impl Record {
     /// The reason to keep the cell whatever a rule policy thinks, if there is one.
-    fn exempt(&self) -> Option<&'static str> {
+    pub fn exempt(&self) -> Option<&'static str> {
         let critical = RuleInput {
             kind: self.kind,
             status: self.status,

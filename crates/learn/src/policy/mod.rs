@@ -4,6 +4,7 @@
 //! [`crate::select`], randomisation is [`crate::explore`].
 
 mod baseline_v0;
+pub mod categorical;
 pub mod file;
 mod learned;
 mod none;

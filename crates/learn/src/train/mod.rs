@@ -14,11 +14,16 @@
 
 mod check;
 mod checkpoint;
+mod common;
 pub mod credit;
+mod draws;
+pub mod grpo;
 mod importance;
+pub mod ips_pg;
 mod loops;
 mod prepare;
 pub mod split;
+pub mod thompson;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -29,6 +34,7 @@ use crate::data::Schema;
 use crate::net::{Net, Standard};
 
 pub use checkpoint::NotACheckpoint;
+pub use draws::Draws;
 
 /// Settings that trainers share. What each does with them is in its own documentation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

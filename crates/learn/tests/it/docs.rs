@@ -118,3 +118,33 @@ fn the_values_in_the_comparison_are_right() {
     let row = format!("rises from 0.5 to {:.3}", solved.values[1]);
     assert!(LEARNING.contains(&row), "{row}");
 }
+
+/// The table of features under a heading of the page about policies.
+fn table(heading: &str) -> Vec<&'static str> {
+    let part = POLICIES.split_once(heading).map_or("", |(_, rest)| rest);
+    part.lines()
+        .skip_while(|l| !l.starts_with("| feature |"))
+        .skip(2)
+        .take_while(|l| l.starts_with('|'))
+        .collect()
+}
+
+fn documented<T>(name: &str, features: &[memrl_learn::points::Feature<T>]) {
+    let rows: Vec<_> = features
+        .iter()
+        .map(|f| format!("| `{}` | {} | {} .. {} |", f.name, f.meaning, f.low, f.high))
+        .collect();
+    let heading = format!("### Features: schema `{name}`");
+    let hash = memrl_learn::points::schema(name, features).hash;
+    let found = table(&heading);
+    assert_eq!(found, rows, "{heading}\npaste:\n{}\n", rows.join("\n"));
+    assert!(POLICIES.contains(&hash), "{name}: {hash}");
+}
+
+#[test]
+fn the_documented_schemas_of_the_other_points_are_the_schemas() {
+    use memrl_learn::points;
+    documented(points::STORE_V1, points::store());
+    documented(points::COMPACT_V1, points::compact());
+    documented(points::RETAIN_V1, points::retain());
+}

@@ -6,13 +6,16 @@
 )]
 
 mod baseline;
+mod categorical;
 mod decide;
 mod docs;
 mod features;
 mod gate;
+mod grpo;
 mod impact;
 mod impact_log;
 mod impact_world;
+mod ips_pg;
 mod ope_estimators;
 mod ope_intervals;
 mod ope_log;
@@ -24,7 +27,9 @@ mod retain;
 mod reward_check;
 mod rewards;
 mod select;
+mod slates;
 mod support;
+mod thompson;
 mod trace;
 mod train_bad;
 mod train_credit;
