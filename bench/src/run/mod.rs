@@ -6,6 +6,7 @@ mod corpus;
 pub mod demo;
 pub mod experience;
 pub mod load;
+pub mod policies;
 mod process;
 pub mod recall;
 pub mod scale;
@@ -18,6 +19,7 @@ use crate::read::LoadError;
 pub use demo::{DemoOptions, DemoReport, demo};
 pub use experience::{ExperienceOptions, ExperienceReport, bench_experience};
 pub use load::{LoadOptions, LoadReport, bench_load};
+pub use policies::{PoliciesOptions, PoliciesReport, bench_policies};
 pub use recall::{RecallOptions, bench_recall};
 pub use scale::{ScaleOptions, bench_scale};
 
@@ -61,6 +63,9 @@ pub enum RunError {
     /// There is something in the way that this program did not put there.
     #[error("{0} is not empty and is no demo: choose another directory")]
     NotADemo(String),
+    /// The options ask for what there is not.
+    #[error("{0}")]
+    Options(String),
     /// The data has nothing to ask.
     #[error("{0} has no question with evidence")]
     NoQuestions(String),

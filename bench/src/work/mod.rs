@@ -6,6 +6,7 @@
 pub mod assistant;
 pub mod best;
 pub mod coding;
+pub mod log;
 pub mod outcome;
 pub mod params;
 pub mod posterior;
@@ -66,4 +67,8 @@ pub trait World: Send + Sync {
     /// The slate that a policy which knew the truth would show (greedy where the exact one is out of reach; the
     /// world's documentation says which).
     fn oracle(&self, scene: &Scene) -> Vec<usize>;
+    /// The slate of the best policy that sees what policies see and nothing else; `None` where nobody knows it.
+    fn ceiling(&self, _scene: &Scene) -> Option<Vec<usize>> {
+        None
+    }
 }

@@ -148,6 +148,10 @@ impl World for Simulated {
         let beliefs = self.knowledge(scene);
         best(&self.model, &beliefs, &scene.context, &scene.candidates)
     }
+
+    fn ceiling(&self, scene: &Scene) -> Option<Vec<usize>> {
+        Some(self.bayes(&scene.context, &scene.candidates))
+    }
 }
 
 /// A candidate before it has a rank.
@@ -275,7 +279,7 @@ fn pick(weights: &[f64], rng: &mut ChaCha8Rng) -> usize {
 }
 
 /// FNV-1a: workloads of one seed do not share their draws.
-fn fingerprint(name: &str) -> u64 {
+pub(super) fn fingerprint(name: &str) -> u64 {
     let step = |h: u64, b: u8| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3);
     name.bytes().fold(0xcbf2_9ce4_8422_2325, step)
 }

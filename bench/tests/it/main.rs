@@ -4,5 +4,6 @@ mod datasets;
 mod demo;
 mod experience;
 mod load;
+mod policies;
 mod run;
 mod work;

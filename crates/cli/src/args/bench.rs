@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::bench_policies::BenchPolicies;
 use super::read;
 
 /// `memrl demo`.
@@ -48,6 +49,8 @@ pub enum BenchCommand {
     Load(BenchLoad),
     /// A simulated agent on repeated tasks: whether its success rises with experience
     Experience(BenchExperience),
+    /// What learned policies gain on work that they were not trained on
+    Policies(BenchPolicies),
 }
 
 /// `memrl bench recall`.

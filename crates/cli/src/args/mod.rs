@@ -7,6 +7,7 @@
 )]
 
 mod bench;
+mod bench_policies;
 mod cells;
 mod episodes;
 mod log;
@@ -21,6 +22,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use bench::{Bench, BenchCommand, BenchExperience, BenchLoad, BenchRecall, BenchScale, Demo};
+pub use bench_policies::{BenchFeedback, BenchPolicies};
 pub use cells::{Add, Get, Ids, List, New, Purge, Reasoned, Supersede, Update};
 pub use episodes::{
     Capture, HitFormat, Index, Propagate, Prune, Retrieve, Review, ReviewWhat, Show, Stats, Status,

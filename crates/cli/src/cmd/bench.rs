@@ -32,6 +32,10 @@ pub fn run(_: &Global, command: BenchCommand, out: &mut Out) -> Result<u8> {
             }
             (all.report, true)
         }
+        BenchCommand::Policies(args) => {
+            super::bench_policies::policies(args, out)?;
+            return Ok(0);
+        }
     };
     if out.is_json() {
         out.json(&report)?;
@@ -122,7 +126,7 @@ fn recall(args: BenchRecall, out: &mut Out) -> Result<Report> {
 }
 
 /// The command as it was typed, for the report.
-fn command_line() -> String {
+pub(super) fn command_line() -> String {
     let words = std::env::args_os().skip(1).map(|a| {
         let word = a.to_string_lossy().into_owned();
         if word.contains([' ', '"', '\'', '$', '*']) {

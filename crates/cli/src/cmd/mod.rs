@@ -3,6 +3,7 @@
 mod add;
 mod backup;
 mod bench;
+mod bench_policies;
 mod cells;
 mod config;
 mod demo;
