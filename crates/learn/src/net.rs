@@ -214,6 +214,20 @@ pub fn logits(standard: &Standard, net: &Net, rows: &[f32]) -> Vec<f64> {
     net.scores(&x).into_iter().map(f64::from).collect()
 }
 
+/// a·b, in eight sums beside each other, so that the compiler may compute them at once.
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    let (a8, a_rest) = a.as_chunks::<8>();
+    let (b8, b_rest) = b.as_chunks::<8>();
+    let mut sums = [0.0f32; 8];
+    for (a, b) in a8.iter().zip(b8) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += a * b;
+        }
+    }
+    let rest: f32 = a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum();
+    sums.iter().sum::<f32>() + rest
+}
+
 /// `out += A B`, with A of shape `a` (transposed first where `a_t`) and B likewise, all row by row.
 fn gemm(
     a: &[f32],
@@ -236,6 +250,21 @@ fn gemm(
     };
     debug_assert_eq!(k, if b_t { b_cols } else { b_rows });
     assert!(a.len() >= a_rows * a_cols && b.len() >= b_rows * b_cols && out.len() >= m * n);
+    // A vector on one side: the library would pad it to eight.
+    if n == 1 && !a_t {
+        for (row, out) in a.chunks_exact(k.max(1)).zip(out) {
+            *out += dot(row, b);
+        }
+        return;
+    }
+    if m == 1 && !b_t {
+        for (x, row) in a.iter().zip(b.chunks_exact(n.max(1))) {
+            for (out, b) in out.iter_mut().zip(row) {
+                *out += x * b;
+            }
+        }
+        return;
+    }
     // SAFETY: the lengths were checked above, and the strides walk exactly these rows and columns.
     #[expect(unsafe_code, reason = "the one call into the matrix library")]
     unsafe {

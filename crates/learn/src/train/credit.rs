@@ -43,7 +43,7 @@
 use std::collections::BTreeMap;
 
 use super::importance::{Shuffle, permutation};
-use super::loops::{Fit, Model, Objective, Plan, Work, fit};
+use super::loops::{Fit, Model, Objective, Plan, fit};
 use super::{Counts, Hooks, TrainConfig, TrainError, Trained, check, prepare};
 use crate::data::{Dataset, Logged};
 use crate::net::{Net, Standard, logits};
@@ -60,6 +60,8 @@ const FALSE: f64 = 0.02;
 const STRENGTHS: [f32; 4] = [0.01, 0.1, 1.0, 10.0];
 /// Share of the mean success that the base starts with.
 const BASE_SHARE: f64 = 0.2;
+/// Steps that it makes at least: in small logs this takes more passes than [`TrainConfig::epochs`].
+const STEPS: usize = 500;
 
 /// Settings that suit it: more and smaller steps than the others, because logs of outcomes are small.
 pub fn config() -> TrainConfig {
@@ -162,7 +164,7 @@ fn cross_entropy(z: f64, y: f64) -> f64 {
     z.max(0.0) + (-z.abs()).exp().ln_1p() - y * z
 }
 
-/// One decision, as far as it matters here: the rows of its slate, then those of other labelled cells.
+/// One decision, as far as it matters here: the standardised rows of its slate, then those of other labelled cells.
 #[derive(Debug, Clone)]
 struct Example {
     rows: Vec<f32>,
@@ -173,45 +175,42 @@ struct Example {
 }
 
 /// The loss of the module's documentation.
-struct Attribution<'a> {
+struct Attribution {
     examples: Vec<Example>,
-    standard: &'a Standard,
     width: usize,
 }
 
-impl Objective for Attribution<'_> {
+impl Objective for Attribution {
     fn examples(&self) -> usize {
         self.examples.len()
     }
 
-    fn cost(&self) -> usize {
-        let rows: usize = self.examples.iter().take(64).map(|e| e.rows.len()).sum();
-        4 * rows / self.examples.len().clamp(1, 64)
+    fn standard(&self) -> Option<&Standard> {
+        None
+    }
+
+    fn rows(&self, example: usize) -> &[f32] {
+        &self.examples[example].rows
     }
 
     fn loss(
         &self,
-        model: &Model,
         example: usize,
-        work: &mut Work,
-        grad: Option<&mut [f32]>,
+        scores: &[f32],
+        extra: &[f32],
+        d_scores: &mut [f32],
+        d_extra: &mut [f32],
     ) -> f64 {
         let e = &self.examples[example];
-        work.rows.clear();
-        self.standard.apply(&e.rows, &mut work.rows);
-        model.net.forward(&work.rows, &mut work.tape);
-        let scores = &work.tape.scores;
-        work.d_scores.clear();
-        work.d_scores.resize(scores.len(), 0.0);
-        let base = f64::from(model.extra[0]);
-        let (mut loss, mut d_base) = (0.0, 0.0);
+        let base = f64::from(extra[0]);
+        let mut loss = 0.0;
         if let Some(y) = e.success {
-            let slate = scores[..e.shown].iter().map(|s| f64::from(*s));
-            let z = log_sum_exp(base, slate);
+            let slate = &scores[..e.shown];
+            let z = log_sum_exp(base, slate.iter().map(|s| f64::from(*s)));
             loss += cross_entropy(z, y);
             let d_z = sigmoid(z) - y;
-            d_base = d_z * (base - z).exp();
-            for (d, s) in work.d_scores.iter_mut().zip(&scores[..e.shown]) {
+            d_extra[0] += (d_z * (base - z).exp()) as f32;
+            for (d, s) in d_scores.iter_mut().zip(slate) {
                 *d = (d_z * (f64::from(*s) - z).exp()) as f32;
             }
         }
@@ -220,23 +219,17 @@ impl Objective for Attribution<'_> {
             let q = FALSE + (RECALL - FALSE) * p;
             loss -= y * q.ln() + (1.0 - y) * (1.0 - q).ln();
             let d_q = (1.0 - y) / (1.0 - q) - y / q;
-            work.d_scores[row] += (d_q * (RECALL - FALSE) * p * (1.0 - p)) as f32;
-        }
-        if let Some(grad) = grad {
-            let n = model.net.params.len();
-            (model.net).backward(&work.rows, &mut work.tape, &work.d_scores, &mut grad[..n]);
-            grad[n] += d_base as f32;
+            d_scores[row] += (d_q * (RECALL - FALSE) * p * (1.0 - p)) as f32;
         }
         loss
     }
 }
 
-impl Shuffle for Attribution<'_> {
+impl Shuffle for Attribution {
     fn subset(&self, examples: &[u32]) -> Self {
         let pick = |i: &u32| self.examples[*i as usize].clone();
         Self {
             examples: examples.iter().map(pick).collect(),
-            standard: self.standard,
             width: self.width,
         }
     }
@@ -249,11 +242,10 @@ impl Shuffle for Attribution<'_> {
 }
 
 /// The decisions that say something: those with a known success, and those with labels.
-fn examples(data: &Dataset) -> Result<(Vec<Example>, Vec<u32>), TrainError> {
+fn examples(data: &Dataset, standard: &Standard) -> (Vec<Example>, Vec<u32>) {
     let width = data.schema.width();
     let (mut made, mut trajectory) = (Vec::new(), Vec::new());
     for d in &data.decisions {
-        check::decision(data, d)?;
         let labelled = |i: usize| Some((i, f64::from(d.items[i].label?)));
         let known: Vec<(usize, f64)> = (0..d.items.len()).filter_map(labelled).collect();
         if d.signals.success.is_none() && known.is_empty() {
@@ -269,11 +261,10 @@ fn examples(data: &Dataset) -> Result<(Vec<Example>, Vec<u32>), TrainError> {
             });
             labels.push((row, y));
         }
-        let rows: Vec<f32> = order
-            .iter()
-            .flat_map(|&i| d.row(i, width))
-            .copied()
-            .collect();
+        let mut rows = Vec::with_capacity(order.len() * width);
+        for &i in &order {
+            standard.apply(d.row(i, width), &mut rows);
+        }
         made.push(Example {
             rows,
             shown,
@@ -282,25 +273,13 @@ fn examples(data: &Dataset) -> Result<(Vec<Example>, Vec<u32>), TrainError> {
         });
         trajectory.push(d.trajectory);
     }
-    Ok((made, trajectory))
+    (made, trajectory)
 }
 
 /// What varies in outcomes and labels, or why nothing can be learned.
 fn enough(data: &Dataset, examples: &[Example]) -> Result<(), TrainError> {
-    let have = examples.len() as u64;
-    if have < NEED {
-        let without = data.decisions.len() as u64 - have;
-        return Err(TrainError::TooFew {
-            algo: ALGO.to_owned(),
-            have,
-            need: NEED,
-            why: if without > 0 {
-                format!("; {without} others have neither an outcome nor labels")
-            } else {
-                String::new()
-            },
-        });
-    }
+    let lack = "neither an outcome nor labels";
+    prepare::enough(ALGO, NEED, examples.len(), data, lack)?;
     let labels = examples.iter().flat_map(|e| e.labels.iter().map(|l| l.1));
     if vary(examples.iter().filter_map(|e| e.success)) || vary(labels.clone()) {
         return Ok(());
@@ -321,7 +300,7 @@ fn vary(mut values: impl Iterator<Item = f64>) -> bool {
 
 /// Where training starts: sᵢ = c + α · standardised `score`, with the base at a fifth of the mean success, c such that the mean
 /// prediction is the mean success, and the α among five that fits best. All have the order of the search.
-fn start(problem: &Attribution<'_>, data: &Dataset, config: &TrainConfig) -> Model {
+fn start(problem: &Attribution, data: &Dataset, config: &TrainConfig) -> Model {
     let width = problem.width;
     let outcomes: Vec<(&Example, f64)> = (problem.examples.iter())
         .filter_map(|e| Some((e, e.success?)))
@@ -341,11 +320,9 @@ fn start(problem: &Attribution<'_>, data: &Dataset, config: &TrainConfig) -> Mod
     };
     let x: Vec<(Vec<f64>, f64)> = (outcomes.iter())
         .map(|(e, y)| {
-            let mut rows = Vec::new();
-            let slate = &e.rows[..e.shown * width];
-            problem.standard.apply(slate, &mut rows);
             let of = |row: &[f32]| f64::from(row[score]);
-            (rows.chunks_exact(width).map(of).collect(), *y)
+            let slate = e.rows[..e.shown * width].chunks_exact(width);
+            (slate.map(of).collect(), *y)
         })
         .collect();
     let z = |x: &[f64], a: f64, c: f64| log_sum_exp(base, x.iter().map(move |x| c + a * x));
@@ -407,19 +384,16 @@ pub fn train_model(
     hooks: &mut Hooks<'_>,
 ) -> Result<Credit, TrainError> {
     check::config(config)?;
-    let (examples, trajectory) = examples(data)?;
+    prepare::checked(data)?;
+    let standard = prepare::standard(data);
+    let (examples, trajectory) = examples(data, &standard);
     enough(data, &examples)?;
     let width = data.schema.width();
-    let standard = prepare::standard(data);
     let folds = prepare::folds(ALGO, data, &trajectory, config)?;
     let outcomes = examples.iter().filter(|e| e.success.is_some()).count();
     let labels: usize = examples.iter().map(|e| e.labels.len()).sum();
     let skipped = (data.decisions.len() - examples.len()) as u64;
-    let problem = Attribution {
-        examples,
-        standard: &standard,
-        width,
-    };
+    let problem = Attribution { examples, width };
     let start = start(&problem, data, config);
     let plan = Plan {
         algo: ALGO,
@@ -428,6 +402,7 @@ pub fn train_model(
         toward: toward(&start),
         start,
         strengths: STRENGTHS.iter().map(|s| s * config.decay).collect(),
+        epochs: prepare::epochs(config, problem.examples.len(), STEPS),
         fold: folds.of,
         folds: folds.n,
     };
@@ -487,20 +462,71 @@ fn credit(
 }
 
 /// Area under the ROC curve of P(success) on what was kept apart; success counts as such from ½ on.
-fn auc(problem: &Attribution<'_>, found: &Fit, fold: &[Option<usize>]) -> Option<f64> {
-    let mut work = Work::default();
+fn auc(problem: &Attribution, found: &Fit, fold: &[Option<usize>]) -> Option<f64> {
     let mut scored = Vec::new();
     for (e, fold) in problem.examples.iter().zip(fold) {
         let (Some(y), Some(model)) = (e.success, fold.and_then(|k| found.fold_models.get(k)))
         else {
             continue;
         };
-        work.rows.clear();
-        let slate = &e.rows[..e.shown * problem.width];
-        problem.standard.apply(slate, &mut work.rows);
-        model.net.forward(&work.rows, &mut work.tape);
-        let scores = work.tape.scores.iter().map(|s| f64::from(*s));
+        let scores = model.net.scores(&e.rows[..e.shown * problem.width]);
+        let scores = scores.iter().map(|s| f64::from(*s));
         scored.push((log_sum_exp(f64::from(model.extra[0]), scores), y >= 0.5));
     }
     prepare::auc(scored)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::loops::tests::gradient_is_right;
+    use super::*;
+    use rand::{Rng, SeedableRng};
+
+    #[test]
+    fn the_gradient_is_that_of_finite_differences() {
+        let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(4);
+        for hidden in [0, 4] {
+            let mut net = Net::new(3, hidden, 1);
+            for p in &mut net.params {
+                *p += rng.random_range(-0.5..0.5);
+            }
+            let mut example = |shown: usize, success, labels: Vec<(usize, f64)>| Example {
+                rows: (0..6 * 3).map(|_| rng.random_range(-1.0..1.0)).collect(),
+                shown,
+                success,
+                labels,
+            };
+            let examples = vec![
+                example(4, Some(1.0), vec![]),
+                example(4, Some(0.0), vec![(0, 1.0), (2, 0.0), (5, 0.3)]),
+                example(0, Some(0.7), vec![]),
+                example(2, None, vec![(1, 1.0)]),
+            ];
+            let extra = vec![-0.7];
+            let problem = Attribution { examples, width: 3 };
+            gradient_is_right(&problem, &Model { net, extra });
+        }
+    }
+
+    #[test]
+    fn the_credit_of_an_outcome_is_shared_out_among_base_and_slate() {
+        let problem = Attribution {
+            examples: vec![Example {
+                rows: vec![0.0; 2],
+                shown: 2,
+                success: Some(1.0),
+                labels: vec![],
+            }],
+            width: 1,
+        };
+        let (mut d, mut d_base) = ([0.0; 2], [0.0]);
+        problem.loss(0, &[1.0, -1.0], &[0.5], &mut d, &mut d_base);
+        let p = sigmoid(log_sum_exp(0.5, [1.0, -1.0].into_iter()));
+        let total = f64::from(d[0] + d[1] + d_base[0]);
+        assert!((total - (p - 1.0)).abs() < 1e-6);
+        assert!(
+            d[0] < d_base[0] && d_base[0] < d[1],
+            "the likelier cause gets more"
+        );
+    }
 }

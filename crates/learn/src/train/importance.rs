@@ -20,7 +20,7 @@ const ENOUGH: usize = 2_000;
 pub(super) trait Shuffle: Objective + Sized {
     /// Only these examples, with features of their own.
     fn subset(&self, examples: &[u32]) -> Self;
-    /// The raw features of all candidates, in pieces of whole rows.
+    /// The features of all candidates (raw or standardised: shuffling is the same), in pieces of whole rows.
     fn pieces(&mut self) -> Vec<&mut [f32]>;
 }
 

@@ -11,7 +11,8 @@
 //! one on everything; all advance one pass over the data at a time. After each pass the loss that the
 //! fold models have on their own folds is added up, and the (λ, pass) where it is lowest wins; pass 0 is the starting
 //! point itself. The model on everything is taken at that λ and pass (Stone 1974, "Cross-validatory choice"). With one
-//! fold there is no model on everything: the one that has not seen the fold is the result.
+//! fold there is no model on everything: the one that has not seen the fold is the result. Training ends early when the
+//! last 12 passes brought no new best.
 //!
 //! Everything is a function of data, settings and seed: the order of each pass is drawn from (seed, pass), and gradients
 //! are added up over fixed chunks, so the number of threads changes nothing.
@@ -22,14 +23,16 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::{Checkpoint, Hooks, Progress, TrainConfig, TrainError};
-use crate::net::{Adam, Net, Tape};
+use crate::net::{Adam, Net, Standard, Tape};
 
 /// Examples per chunk of a batch; the unit of work of a thread.
-const CHUNK: usize = 32;
+const CHUNK: usize = 16;
 /// Batches between two reports of progress.
 const REPORT: u64 = 16;
+/// Passes without a new best after which training ends early.
+const PATIENCE: u32 = 12;
 /// Fewer multiplications than this in a batch are done faster by one thread.
-const WORTH_THREADS: usize = 1 << 20;
+const WORTH_THREADS: usize = 1 << 17;
 
 /// What is being trained: the network and a few parameters beside it (the logit of STOP, of the base, ...).
 #[derive(Debug, Clone, PartialEq)]
@@ -58,25 +61,77 @@ impl Model {
     }
 }
 
-/// Buffers of one thread.
-#[derive(Debug, Default)]
-pub(super) struct Work {
-    pub rows: Vec<f32>,
-    pub d_scores: Vec<f32>,
-    pub tape: Tape,
-}
-
-/// A loss over examples.
+/// A loss over examples, each of which is some rows (candidates) that the network scores.
 pub(super) trait Objective: Sync {
     /// Number of examples.
     fn examples(&self) -> usize;
 
-    /// Multiplications that an example takes, about.
-    fn cost(&self) -> usize;
+    /// How rows are to be standardised; `None`: they are already.
+    fn standard(&self) -> Option<&Standard>;
 
-    /// The loss of an example; where `grad` is given, its gradient (net first, then extra) is added to it.
-    fn loss(&self, model: &Model, example: usize, work: &mut Work, grad: Option<&mut [f32]>)
-    -> f64;
+    /// The rows of an example, row by row.
+    fn rows(&self, example: usize) -> &[f32];
+
+    /// The loss of an example whose rows have these scores. Writes ∂loss/∂score to `d_scores` (zeros on entry) and
+    /// adds ∂loss/∂extra to `d_extra`.
+    fn loss(
+        &self,
+        example: usize,
+        scores: &[f32],
+        extra: &[f32],
+        d_scores: &mut [f32],
+        d_extra: &mut [f32],
+    ) -> f64;
+}
+
+/// Buffers of a chunk of examples.
+#[derive(Debug, Default)]
+struct Work {
+    rows: Vec<f32>,
+    ends: Vec<usize>,
+    d_scores: Vec<f32>,
+    tape: Tape,
+}
+
+/// The summed loss of a chunk of examples, scored in one pass through the network; its gradient (net first, then
+/// extra) is added to `grad`.
+fn chunk_loss(
+    objective: &impl Objective,
+    model: &Model,
+    chunk: &[u32],
+    work: &mut Work,
+    grad: Option<&mut [f32]>,
+) -> f64 {
+    let width = model.net.inputs().max(1);
+    work.rows.clear();
+    work.ends.clear();
+    for &i in chunk {
+        let rows = objective.rows(i as usize);
+        match objective.standard() {
+            Some(standard) => standard.apply(rows, &mut work.rows),
+            None => work.rows.extend_from_slice(rows),
+        }
+        work.ends.push(work.rows.len() / width);
+    }
+    model.net.forward(&work.rows, &mut work.tape);
+    work.d_scores.clear();
+    work.d_scores.resize(work.tape.scores.len(), 0.0);
+    let mut d_extra = vec![0.0; model.extra.len()];
+    let (mut loss, mut from) = (0.0, 0);
+    for (&i, &to) in chunk.iter().zip(&work.ends) {
+        let scores = &work.tape.scores[from..to];
+        let d_scores = &mut work.d_scores[from..to];
+        loss += objective.loss(i as usize, scores, &model.extra, d_scores, &mut d_extra);
+        from = to;
+    }
+    if let Some(grad) = grad {
+        let (net, extra) = grad.split_at_mut(model.net.params.len());
+        (model.net).backward(&work.rows, &mut work.tape, &work.d_scores, net);
+        for (g, d) in extra.iter_mut().zip(d_extra) {
+            *g += d;
+        }
+    }
+    loss
 }
 
 /// How a fit goes.
@@ -94,6 +149,8 @@ pub(super) struct Plan<'a> {
     pub strengths: Vec<f32>,
     /// The fold of each example, below `folds`; `None`: an example that all models learn from (one fold only).
     pub fold: Vec<Option<usize>>,
+    /// Passes over the data.
+    pub epochs: u32,
     /// Number of folds. 0: nothing is kept apart, and the last pass wins.
     pub folds: usize,
 }
@@ -148,8 +205,8 @@ pub(super) fn fit(
         .map(|s| s.len().div_ceil(config.batch) as u64)
         .collect();
     let per_epoch: u64 = batches.iter().sum();
-    let total = per_epoch * u64::from(config.epochs);
-    let threads = threads(objective, config.batch);
+    let total = per_epoch * u64::from(plan.epochs);
+    let threads = threads(objective, &plan.start, config.batch);
 
     // The starting point is the first candidate.
     let at_start = held_out(plan, objective, &learners, 0)?;
@@ -165,7 +222,10 @@ pub(super) fn fit(
         (first, loss) = resume(plan, checkpoint, &mut learners, &mut best)?;
     }
     let mut step = per_epoch * u64::from(first);
-    for epoch in first..config.epochs {
+    for epoch in first..plan.epochs {
+        if epoch >= best.epoch + PATIENCE && best.loss.is_some() {
+            break;
+        }
         let (mut sum, mut count) = (0.0, 0.0);
         for (l, seen) in learners.iter_mut().zip(&seen) {
             let order = shuffled(seen, config.seed, epoch);
@@ -183,7 +243,7 @@ pub(super) fn fit(
                 // From the whole rate to a tenth of it, by the share of all passes that is done.
                 let done = l.adam.t as f32
                     / (seen.len().div_ceil(config.batch) as f32)
-                    / config.epochs as f32;
+                    / plan.epochs as f32;
                 let rate = config.learning_rate * (1.0 - 0.9 * done);
                 l.adam.step(&mut flat, &grad, rate, 0.0);
                 l.model.set(&flat);
@@ -318,12 +378,14 @@ fn held_out(
 
 /// Mean loss over examples; 0 for none.
 pub(super) fn mean_loss(objective: &impl Objective, model: &Model, examples: &[u32]) -> f64 {
-    let threads = threads(objective, examples.len());
+    if examples.is_empty() {
+        return 0.0;
+    }
+    let threads = threads(objective, model, examples.len());
     let sums = in_chunks(examples, 1024, threads, |chunk| {
         let mut work = Work::default();
-        let each = chunk
-            .iter()
-            .map(|&i| objective.loss(model, i as usize, &mut work, None));
+        let each = chunk.chunks(CHUNK);
+        let each = each.map(|c| chunk_loss(objective, model, c, &mut work, None));
         each.sum::<f64>()
     });
     sums.iter().sum::<f64>() / f64::max(examples.len() as f64, 1.0)
@@ -340,10 +402,7 @@ fn gradient(
     let parts = in_chunks(batch, CHUNK, threads, |chunk| {
         let mut work = Work::default();
         let mut part = vec![0.0f32; model.len()];
-        let mut loss = 0.0;
-        for &i in chunk {
-            loss += objective.loss(model, i as usize, &mut work, Some(&mut part));
-        }
+        let loss = chunk_loss(objective, model, chunk, &mut work, Some(&mut part));
         (loss, part)
     });
     let mut sum = 0.0;
@@ -356,9 +415,12 @@ fn gradient(
     sum
 }
 
-/// Threads for a batch of this many examples: one where the work is small, and never more than help.
-fn threads(objective: &impl Objective, batch: usize) -> usize {
-    if objective.cost().saturating_mul(batch) < WORTH_THREADS {
+/// Threads for this many examples: one where the work is small, and never more than help.
+fn threads(objective: &impl Objective, model: &Model, examples: usize) -> usize {
+    let known = objective.examples();
+    let (first, middle) = (objective.rows(0).len(), objective.rows(known / 2).len());
+    let each = first.max(middle) * (1 + model.net.hidden());
+    if each.saturating_mul(examples) < WORTH_THREADS {
         return 1;
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -464,7 +526,7 @@ fn resume(
         let what = "settings, feature schema or data are not the same";
         return Err(foreign(what.to_owned()));
     }
-    if state.epoch > plan.config.epochs {
+    if state.epoch > plan.epochs {
         return Err(foreign(format!("it has done {} passes", state.epoch)));
     }
     let size = plan.start.len();
@@ -493,4 +555,44 @@ fn resume(
     }
     best.loss = state.numbers.get("best.loss").copied();
     Ok((state.epoch, number("loss")?))
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Compares the gradient of the summed loss with finite differences, and answers the loss.
+    pub fn gradient_is_right(objective: &impl Objective, model: &Model) -> f64 {
+        let all: Vec<u32> = (0..objective.examples() as u32).collect();
+        let mut grad = vec![0.0; model.len()];
+        let mut work = Work::default();
+        let loss = chunk_loss(objective, model, &all, &mut work, Some(&mut grad));
+        for (k, g) in grad.iter().enumerate() {
+            let at = |step: f32| {
+                let mut flat = model.flat();
+                flat[k] += step;
+                let mut moved = model.clone();
+                moved.set(&flat);
+                chunk_loss(objective, &moved, &all, &mut Work::default(), None)
+            };
+            let slope = (at(1e-2) - at(-1e-2)) / 2e-2;
+            let error = (slope - f64::from(*g)).abs();
+            assert!(error < 2e-3 * (1.0 + slope.abs()), "{k}: {slope} {g}");
+        }
+        loss
+    }
+
+    #[test]
+    fn the_number_of_threads_changes_nothing() {
+        let examples: Vec<u32> = (0..1000).collect();
+        let sum = |threads| {
+            let parts = in_chunks(&examples, 32, threads, |chunk| {
+                chunk.iter().map(|i| (*i as f32).sin()).sum::<f32>()
+            });
+            parts.iter().fold(0.0f32, |a, b| a + b).to_bits()
+        };
+        for threads in 2..9 {
+            assert_eq!(sum(threads), sum(1));
+        }
+    }
 }

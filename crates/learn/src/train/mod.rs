@@ -3,6 +3,7 @@
 //! | trainer | learns from | source |
 //! |---|---|---|
 //! | `bc` | the slates that were shown | maximum likelihood |
+//! | `supervised` | labels of all candidates: the skyline | maximum likelihood |
 //! | `credit` | success of whole slates, labels of single cells where known | attribution with a null item |
 //! | `ips_pg` | rewards and propensities | off-policy policy gradient, doubly robust |
 //! | `dqn` | transitions, pick by pick | double Q-learning with a conservative penalty |
@@ -12,6 +13,7 @@
 //! All are deterministic given a seed, report progress, can be stopped at any step, and continue from a
 //! [`Checkpoint`] exactly as if they had not been stopped. They may not know files, clocks or where a log is kept.
 
+pub mod bc;
 mod check;
 mod checkpoint;
 mod common;
@@ -23,6 +25,7 @@ pub mod ips_pg;
 mod loops;
 mod prepare;
 pub mod split;
+pub mod supervised;
 pub mod thompson;
 
 use std::collections::BTreeMap;
@@ -42,7 +45,7 @@ pub use draws::Draws;
 pub struct TrainConfig {
     /// Seed of everything random: initial weights, order of the data, draws.
     pub seed: u64,
-    /// Passes over the data, at least 1.
+    /// Passes over the data, at least 1. Some trainers make more in small logs; their documentation says so.
     pub epochs: u32,
     /// Decisions per step, at least 1.
     pub batch: usize,

@@ -3,12 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::loops::{Fit, Plan};
-use super::{Counts, TrainConfig, TrainError, split};
+use super::{Counts, TrainConfig, TrainError, check, split};
 use crate::data::Dataset;
 use crate::net::Standard;
 
 /// In logs above this, one fold is kept apart instead of each in turn: enough to choose by, and one model to train.
 const ONE_FOLD_ABOVE: usize = 20_000;
+
+/// All decisions, checked.
+pub(super) fn checked(data: &Dataset) -> Result<(), TrainError> {
+    (data.decisions.iter()).try_for_each(|d| check::decision(data, d))
+}
 
 /// Mean and spread of the features of all candidates that a hard rule did not forbid.
 pub(super) fn standard(data: &Dataset) -> Standard {
@@ -20,10 +25,43 @@ pub(super) fn standard(data: &Dataset) -> Standard {
     Standard::of(rows, width)
 }
 
+/// Passes over `n` examples: those asked for, and in small logs as many more as it takes to make `steps` steps, because few
+/// steps of bounded size lead nowhere, however few the data are. Which pass is used is chosen on what is kept apart.
+pub(super) fn epochs(config: &TrainConfig, n: usize, steps: usize) -> u32 {
+    let per_epoch = n.div_ceil(config.batch).max(1);
+    let wanted = steps.div_ceil(per_epoch);
+    config.epochs.max(wanted as u32)
+}
+
 /// The fold of each example.
 pub(super) struct Folds {
     pub of: Vec<Option<usize>>,
     pub n: usize,
+}
+
+/// Refuses when fewer than `need` decisions say something; `lack` is what the others lack.
+pub(super) fn enough(
+    algo: &str,
+    need: u64,
+    have: usize,
+    data: &Dataset,
+    lack: &str,
+) -> Result<(), TrainError> {
+    let have = have as u64;
+    let without = data.decisions.len() as u64 - have;
+    if have >= need {
+        return Ok(());
+    }
+    Err(TrainError::TooFew {
+        algo: algo.to_owned(),
+        have,
+        need,
+        why: if without > 0 {
+            format!("; {without} others have {lack}")
+        } else {
+            String::new()
+        },
+    })
 }
 
 /// Folds of whole trajectories: about 1 / `validation` of them (2 to 10), one in large logs, none where nothing is to be kept
@@ -34,11 +72,36 @@ pub(super) fn folds(
     trajectory: &[u32],
     config: &TrainConfig,
 ) -> Result<Folds, TrainError> {
+    some_folds(
+        algo,
+        data,
+        trajectory,
+        config,
+        trajectory.len() > ONE_FOLD_ABOVE,
+    )
+}
+
+/// One fold, whatever the size of the log.
+pub(super) fn one_fold(
+    algo: &str,
+    data: &Dataset,
+    trajectory: &[u32],
+    config: &TrainConfig,
+) -> Result<Folds, TrainError> {
+    some_folds(algo, data, trajectory, config, true)
+}
+
+fn some_folds(
+    algo: &str,
+    data: &Dataset,
+    trajectory: &[u32],
+    config: &TrainConfig,
+    one: bool,
+) -> Result<Folds, TrainError> {
     if config.validation <= 0.0 {
         let of = vec![None; trajectory.len()];
         return Ok(Folds { of, n: 0 });
     }
-    let one = trajectory.len() > ONE_FOLD_ABOVE;
     let n = if one {
         1
     } else {

@@ -32,6 +32,7 @@ mod support;
 mod thompson;
 mod trace;
 mod train_bad;
+mod train_bc;
 mod train_credit;
 mod train_data;
 mod train_file;

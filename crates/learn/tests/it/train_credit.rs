@@ -21,8 +21,8 @@ fn recovered(made: Made) -> f64 {
 
 #[test]
 fn the_order_is_found_from_the_success_of_slates_alone() {
-    for (decisions, at_least) in [(500, 0.6)] {
-        for seed in 1..=1 {
+    for (decisions, at_least, seeds) in [(500, 0.6, 1..=5), (2000, 0.75, 1..=2)] {
+        for seed in seeds {
             let share = recovered(Made::of(decisions, seed));
             println!("{decisions} {seed}: {share:.3}");
             assert!(
@@ -35,20 +35,22 @@ fn the_order_is_found_from_the_success_of_slates_alone() {
 
 #[test]
 fn noisy_citations_say_more_than_outcomes() {
-    for seed in 1..=1 {
-        let alone = recovered(Made::of(500, seed));
-        let cited = recovered(Made {
+    let (mut alone, mut cited) = (0.0, 0.0);
+    for seed in 1..=5 {
+        alone += recovered(Made::of(200, seed)) / 5.0;
+        let share = recovered(Made {
             cited: Some((0.8, 0.05)),
-            ..Made::of(500, seed)
+            ..Made::of(200, seed)
         });
-        println!("{seed}: {alone:.3} {cited:.3}");
-        assert!(cited > 0.8, "seed {seed}: {cited}");
+        assert!(share > 0.8, "seed {seed}: {share}");
+        cited += share / 5.0;
     }
+    assert!(cited > alone, "{cited} with, {alone} without");
 }
 
 #[test]
 fn shuffled_outcomes_leave_the_order_of_the_search_nearly_as_it_was() {
-    for seed in 1..=1 {
+    for seed in 1..=5 {
         let share = recovered(Made {
             shuffled: true,
             ..Made::of(500, seed)
@@ -62,7 +64,7 @@ fn shuffled_outcomes_leave_the_order_of_the_search_nearly_as_it_was() {
 fn p_success_is_calibrated_and_knows_what_succeeds_without_memory() {
     let made = Made {
         base: 0.3,
-        ..Made::of(4000, 5)
+        ..Made::of(3000, 5)
     };
     let (data, _) = log(made);
     let fitted = quiet(|h| credit::train_model(&data, &credit::config(), h)).unwrap();
@@ -87,7 +89,7 @@ fn p_success_is_calibrated_and_knows_what_succeeds_without_memory() {
 
 #[test]
 fn what_matters_is_said_first() {
-    let (data, _) = log(Made::of(2000, 3));
+    let (data, _) = log(Made::of(1000, 3));
     let trained = quiet(|h| credit::train(&data, &credit::config(), h)).unwrap();
     let first: Vec<&str> = trained.importance[..2]
         .iter()
@@ -143,8 +145,8 @@ fn a_training_that_was_killed_goes_on_to_the_same_bits() {
         },
     )
     .unwrap();
-    assert_eq!(states.len(), 6);
-    for bytes in &states {
+    assert!(states.len() >= 6);
+    for bytes in states.iter().step_by(7) {
         let resumed = credit::train_model(
             &data,
             &config,
