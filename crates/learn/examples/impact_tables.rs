@@ -242,9 +242,9 @@ fn shuffle(exposures: &mut memrl_learn::impact::Exposures, trajectories: u32, se
 fn pooling() {
     const LOGS: u64 = 200;
     println!(
-        "| cells differ by (sd) | withheld | decisions | own: RMSE | pooled: RMSE | ratio | all cells alike: RMSE |"
+        "| cells differ by (sd) | withheld | decisions | own: RMSE | pooled: RMSE | ratio | all cells alike: RMSE | estimated sd |"
     );
-    println!("|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|");
     for (spread, epsilon, decisions) in [
         (0.08, 0.1, 2_000_u32),
         (0.03, 0.1, 2_000),
@@ -261,10 +261,13 @@ fn pooling() {
             .sum::<f64>()
             / 400.0;
         let (mut own, mut of_own, mut pooled, mut of) = (0.0, 0.0, 0.0, 0.0);
+        let mut estimated = 0.0;
         for seed in 0..LOGS {
             let exposures = world.live(decisions, seed);
             let report = impact(&exposures, &world.traits(), &ImpactConfig::default());
-            for cell in &report.expect("the world has outcomes").cells {
+            let report = report.expect("the world has outcomes");
+            estimated += report.pooling.as_ref().map_or(0.0, |p| p.spread) / LOGS as f64;
+            for cell in &report.cells {
                 let truth = world.effects[index(cell)];
                 if let Some(e) = &cell.own {
                     own += (e.effect - truth).powi(2);
@@ -276,7 +279,7 @@ fn pooling() {
         }
         let (own, pooled) = (f64::sqrt(own / of_own), f64::sqrt(pooled / of));
         println!(
-            "| {spread} | {:.0} % | {decisions} | {own:.3} | {pooled:.3} | {:.1} | {:.3} |",
+            "| {spread} | {:.0} % | {decisions} | {own:.3} | {pooled:.3} | {:.1} | {:.3} | {estimated:.3} |",
             100.0 * epsilon,
             own / pooled,
             alike.sqrt()
