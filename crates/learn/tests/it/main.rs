@@ -9,6 +9,7 @@ mod baseline;
 mod categorical;
 mod decide;
 mod docs;
+mod dqn;
 mod features;
 mod gate;
 mod grpo;
