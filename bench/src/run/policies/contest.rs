@@ -161,11 +161,7 @@ pub fn run(
     if !learners.is_empty() {
         let log = log_of(fold, options, options.feedback)?;
         let gold = log_of(fold, options, Feedback::Gold)?;
-        let lesson = Lesson {
-            log: &log,
-            gold: &gold,
-            seed: fold.seed,
-        };
+        let lesson = Lesson::new(&log, &gold, (&fold.train, budgets), fold.seed);
         for learner in learners {
             match (learner.train)(&lesson) {
                 Ok(policy) => policies.push((learner.name.to_owned(), policy)),

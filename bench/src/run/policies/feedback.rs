@@ -63,7 +63,8 @@ pub fn bench_feedback(
     progress: OnProgress<'_>,
 ) -> Result<FeedbackReport> {
     let mut learners = chosen(&options.trainers)?;
-    learners.retain(|l| l.name != SUPERVISED.name);
+    // Neither learns from the log.
+    learners.retain(|l| l.name != SUPERVISED.name && l.name != "grpo");
     let worlds = worlds::Worlds::make(options, progress)?;
     let folds = worlds.folds(options)?;
     let mut stage = Stage::start(progress, "learning from few decisions", folds.len() as u64);
@@ -103,11 +104,17 @@ fn one(
     decisions: &[usize],
 ) -> Result<Vec<Recovered>, ConfigError> {
     let gold = log_of(fold, options, Feedback::Gold)?;
-    let skyline = (SUPERVISED.train)(&Lesson {
-        log: &gold,
-        gold: &gold,
-        seed: fold.seed,
-    });
+    let (scenes, budgets) = (&fold.train[..], &options.budgets[..]);
+    let skyline = (SUPERVISED.train)(&Lesson::new(&gold, &gold, (scenes, budgets), fold.seed));
+    let worth = |policy: &dyn RecallPolicy| -> Vec<f64> {
+        budgets.iter().map(|b| reward(policy, fold, *b)).collect()
+    };
+    let base = worth(&Similarity);
+    let top = match &skyline {
+        Ok(policy) => worth(policy.as_ref()),
+        // Nothing to recover.
+        Err(_) => base.clone(),
+    };
     let mut made = Vec::new();
     for kind in kinds {
         let mut log = log_of(fold, options, *kind)?;
@@ -115,15 +122,10 @@ fn one(
         for &n in decisions {
             let mut few = log.clone();
             few.decisions.truncate(n);
+            let lesson = Lesson::new(&few, &gold, (scenes, budgets), fold.seed);
             for learner in learners {
-                let lesson = Lesson {
-                    log: &few,
-                    gold: &gold,
-                    seed: fold.seed,
-                };
-                let policy = (learner.train)(&lesson).ok();
-                for &budget in &options.budgets {
-                    let similarity = reward(&Similarity, fold, budget);
+                let reached = (learner.train)(&lesson).ok().map(|p| worth(p.as_ref()));
+                for (k, &budget) in budgets.iter().enumerate() {
                     made.push(Recovered {
                         test: fold.name.clone(),
                         trainer: learner.name.to_owned(),
@@ -132,12 +134,9 @@ fn one(
                         seed: fold.seed,
                         budget,
                         n: fold.test.scenes.len(),
-                        reward: policy.as_ref().map(|p| reward(p.as_ref(), fold, budget)),
-                        similarity,
-                        supervised: match &skyline {
-                            Ok(p) => reward(p.as_ref(), fold, budget),
-                            Err(_) => similarity,
-                        },
+                        reward: reached.as_ref().map(|r| r[k]),
+                        similarity: base[k],
+                        supervised: top[k],
                     });
                 }
             }

@@ -10,6 +10,7 @@
 
 pub mod baselines;
 pub mod contest;
+pub mod environment;
 mod feedback;
 pub mod learners;
 mod tables;

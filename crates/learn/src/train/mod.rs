@@ -18,7 +18,6 @@ mod check;
 mod checkpoint;
 mod common;
 pub mod credit;
-pub mod dqn;
 mod draws;
 pub mod grpo;
 mod importance;

@@ -18,7 +18,6 @@ mod error;
 mod fusion;
 mod hash;
 mod lexical;
-mod matches;
 mod memcell;
 mod neighbours;
 mod query;
@@ -39,13 +38,11 @@ use delta::Delta;
 use hash::TermHash;
 use view::{Bits, View};
 
-pub use analyzer::source_words;
-pub use doc::{Attrs, Doc, Pair, SOURCE_WORD};
+pub use doc::{Attrs, Doc, Pair};
 pub use error::IndexError;
 pub use fusion::{Fusion, Params};
 pub use neighbours::nearest_neighbours;
-pub use query::{Hint, Hit, Judge, MAX_MASKED, MemcellQuery, Near, Query, Shares, Verdict};
-pub use search::ECHO;
+pub use query::{Hint, Hit, Judge, MAX_MASKED, MemcellQuery, Query, Verdict};
 pub use vector::{MAX_DIM, QVec};
 
 /// Sizes of an index.

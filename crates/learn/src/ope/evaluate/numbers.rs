@@ -152,9 +152,7 @@ fn lines(columns: &Columns, has_model: bool, config: &EvaluateConfig) -> Vec<Lin
         Weighting::Dm,
         Weighting::Dr,
         Weighting::SwitchDr { lambda },
-        Weighting::DrOs {
-            lambda: lambda * lambda,
-        },
+        Weighting::DrOs { lambda },
     ];
     let several = columns
         .rounds

@@ -5,11 +5,9 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use memrl_learn::explore::Trial;
-
 use super::case::{Case, names_of};
 use super::npz::{Kind, Npz};
-use super::reduce::{self, Coins, Holdouts, Reason};
+use super::reduce::{self, Holdouts, Reason};
 use super::{Converter, Taken};
 use crate::{Decision, ExploreMode};
 
@@ -24,12 +22,11 @@ fn hashed(name: &str) -> i64 {
 pub(super) struct Slate {
     arrays: Npz,
     slates: i64,
-    trials: Vec<Trial>,
 }
 
 impl Slate {
-    /// `trials` are all that were ever run; temporary files go to `dir`.
-    pub(super) fn create(dir: &Path, trials: &[Trial]) -> io::Result<Self> {
+    /// Temporary files go to `dir`.
+    pub(super) fn create(dir: &Path) -> io::Result<Self> {
         let one = |name, kind| (name, kind, None);
         let arrays = Npz::create(
             dir,
@@ -48,11 +45,7 @@ impl Slate {
                 one("memory_id", Kind::Id),
             ],
         )?;
-        Ok(Self {
-            arrays,
-            slates: 0,
-            trials: trials.to_vec(),
-        })
+        Ok(Self { arrays, slates: 0 })
     }
 }
 
@@ -65,7 +58,7 @@ struct Position {
     cascade: f64,
 }
 
-fn positions(d: &Decision, trials: &[Trial]) -> Result<Vec<Position>, Reason> {
+fn positions(d: &Decision) -> Result<Vec<Position>, Reason> {
     let shown = reduce::slate(d);
     if shown.is_empty() {
         return Err("an empty slate has no position");
@@ -78,7 +71,9 @@ fn positions(d: &Decision, trials: &[Trial]) -> Result<Vec<Position>, Reason> {
         Err(reason) => return Err(reason),
     };
     let all_kept = !d.items.iter().any(|i| i.held_out);
-    let coins = Coins::of(d, trials);
+    let withheld = (d.explore_mode == ExploreMode::Holdout)
+        .then(|| reduce::withheld(d))
+        .flatten();
     let (mut cascade, mut kept) = (1.0, 1.0);
     let last = shown.len() - 1;
     let list = shown.into_iter().enumerate().map(|(k, (index, item))| {
@@ -98,13 +93,12 @@ fn positions(d: &Decision, trials: &[Trial]) -> Result<Vec<Position>, Reason> {
             // The freed space of a withheld cell is not refilled: the k-th cell of the wanted slate is at
             // position k iff all soft ones up to it were kept.
             None if single && all_kept => {
-                if let Some(coins) = coins {
-                    let withheld = if item.critical {
-                        0.0
+                if let Some(withheld) = &withheld {
+                    kept *= if item.critical {
+                        1.0
                     } else {
-                        coins.withheld(item)
+                        1.0 - withheld(item)
                     };
-                    kept *= 1.0 - withheld;
                     marginal = kept;
                 }
             }
@@ -123,7 +117,7 @@ impl Converter for Slate {
     fn take(&mut self, case: &Case<'_>, _: &mut dyn Write) -> io::Result<Taken> {
         let read = || {
             let d = reduce::recall(case.row)?;
-            Ok((d, case.reward()?, positions(d, &self.trials)?))
+            Ok((d, case.reward()?, positions(d)?))
         };
         let (d, reward, positions) = match read() {
             Ok(read) => read,
@@ -166,7 +160,7 @@ pub(super) struct Holdout {
 
 impl Holdout {
     /// For decisions under this feature schema; temporary files go to `dir`.
-    pub(super) fn create(dir: &Path, schema: &str, trials: &[Trial]) -> io::Result<Self> {
+    pub(super) fn create(dir: &Path, schema: &str) -> io::Result<Self> {
         let width = names_of(schema).map_or(0, |names| names.len());
         let one = |name, kind| (name, kind, None);
         let arrays = Npz::create(
@@ -184,7 +178,7 @@ impl Holdout {
         )?;
         Ok(Self {
             arrays,
-            holdouts: Holdouts::new(trials),
+            holdouts: Holdouts::default(),
             schema: schema.to_owned(),
         })
     }
