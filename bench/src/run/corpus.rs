@@ -27,7 +27,7 @@ pub(super) const POOL: u64 = 200;
 
 /// Loads a file of conversations (`LoCoMo`'s format), a `.jsonl` file of questions in the format of
 /// `HotpotQA` (pooled: every question searches the paragraphs of all), or the demo corpus.
-pub(super) fn load(data: Option<&Path>) -> Result<Vec<Conversation>> {
+pub(crate) fn load(data: Option<&Path>) -> Result<Vec<Conversation>> {
     let Some(path) = data else {
         return Ok(corpus::demo()?);
     };
@@ -72,7 +72,7 @@ fn without_blanks(mut conversation: Conversation) -> Conversation {
 }
 
 /// The questions that can measure recall.
-pub(super) fn asked(conversation: &Conversation) -> impl Iterator<Item = &Question> {
+pub(crate) fn asked(conversation: &Conversation) -> impl Iterator<Item = &Question> {
     conversation
         .questions
         .iter()
@@ -81,14 +81,14 @@ pub(super) fn asked(conversation: &Conversation) -> impl Iterator<Item = &Questi
 
 /// The scope of the cells of one conversation in one run. Runs have copies of their own, so that
 /// what one learns from its outcomes is not what another is measured with.
-pub(super) fn scope(conversation: &str, run: &str) -> Scope {
+pub(crate) fn scope(conversation: &str, run: &str) -> Scope {
     let mut scope = Scope::of("conversation", conversation);
     scope.0.extend(Scope::of("run", run).0);
     scope
 }
 
 /// Writes every turn as a cell; the id of each, by conversation and turn.
-pub(super) fn ingest(
+pub(crate) fn ingest(
     memory: &Memory,
     conversations: &[Conversation],
     run: &str,
@@ -219,13 +219,13 @@ pub(super) fn decide(memory: &Memory, question: &str, ask: &Ask<'_>) -> Result<A
 /// An embedder that keeps what it has embedded: a benchmark asks the same question many times.
 /// Clones share the memory.
 #[derive(Clone)]
-pub(super) struct Cached {
+pub(crate) struct Cached {
     inner: Arc<dyn Embedder>,
     known: Arc<Mutex<std::collections::HashMap<String, Vec<f32>>>>,
 }
 
 impl Cached {
-    pub(super) fn new(inner: Box<dyn Embedder>) -> Self {
+    pub(crate) fn new(inner: Box<dyn Embedder>) -> Self {
         Self {
             inner: Arc::from(inner),
             known: Arc::default(),

@@ -2,7 +2,7 @@
 //!
 //! Every run tells a [`Progress`] what it does and returns its result; nothing here prints.
 
-mod corpus;
+pub(crate) mod corpus;
 pub mod demo;
 pub mod experience;
 pub mod load;
@@ -80,7 +80,7 @@ pub enum RunError {
 }
 
 impl RunError {
-    fn io(context: impl Into<String>, source: std::io::Error) -> Self {
+    pub(crate) fn io(context: impl Into<String>, source: std::io::Error) -> Self {
         Self::Io {
             context: context.into(),
             source,
@@ -96,14 +96,14 @@ impl RunError {
 pub type Result<T, E = RunError> = std::result::Result<T, E>;
 
 /// Reports steps of one stage.
-struct Stage<'a, 'b> {
+pub(crate) struct Stage<'a, 'b> {
     tell: &'a mut (dyn FnMut(Progress) + 'b),
     name: String,
     total: u64,
 }
 
 impl<'a, 'b> Stage<'a, 'b> {
-    fn start(
+    pub(crate) fn start(
         tell: &'a mut (dyn FnMut(Progress) + 'b),
         name: impl Into<String>,
         total: u64,
@@ -117,7 +117,7 @@ impl<'a, 'b> Stage<'a, 'b> {
         stage
     }
 
-    fn at(&mut self, done: u64, note: String) {
+    pub(crate) fn at(&mut self, done: u64, note: String) {
         (self.tell)(Progress {
             stage: self.name.clone(),
             done,

@@ -10,6 +10,7 @@ pub mod log;
 pub mod outcome;
 pub mod params;
 pub mod posterior;
+pub mod questions;
 pub mod research;
 pub mod simulate;
 pub mod support;
@@ -19,6 +20,7 @@ use memrl::learn::{Candidate, Context};
 use memrl_types::Outcome;
 use rand_chacha::ChaCha8Rng;
 
+pub use questions::{Citing, QuestionOptions, Questions};
 pub use simulate::Simulated;
 
 /// One recall decision to be made.

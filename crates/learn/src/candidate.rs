@@ -8,6 +8,7 @@ use memrl_types::{
     Timestamp,
 };
 
+use crate::form::{CellForm, QueryForm};
 use crate::value::ValueEstimate;
 
 /// The state of a recall decision, as far as it does not depend on the candidate.
@@ -23,6 +24,8 @@ pub struct Context {
     pub query_tokens: u32,
     /// Number of cells visible in the asked scope (0 when unknown).
     pub memory_cells: u64,
+    /// What kind of query it is.
+    pub query: QueryForm,
 }
 
 impl Context {
@@ -34,6 +37,7 @@ impl Context {
             max_items: usize::MAX,
             query_tokens: 0,
             memory_cells: 0,
+            query: QueryForm::UNKNOWN,
         }
     }
 }
@@ -48,6 +52,56 @@ pub enum ScopeLevel {
     Wider,
     /// Cells of no scope.
     Global,
+}
+
+/// What a search found out about a candidate besides the scores that put it in its place. All shares of
+/// words are of their inverse document frequencies, in [0, 1].
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Clues {
+    /// Lexical score as a share of what a text could reach that has every word of the query: comparable
+    /// between queries, in [0, 1).
+    pub coverage: f64,
+    /// Share of the query's words that it has, however often.
+    pub matched: f64,
+    /// Share of the query's names (capitals, numbers, identifiers) that it has.
+    pub matched_names: f64,
+    /// Share of the query's words in it or beside it.
+    pub matched_window: f64,
+    /// Share of the query's words in what was found of its source.
+    pub matched_source: f64,
+    /// Share of the query's words in the name of its source.
+    pub matched_source_name: f64,
+    /// Best lexical score in its source, min-max normalised over the candidates.
+    pub bm25_source: f64,
+    /// Best dense similarity in its source, in [−1, 1].
+    pub dense_source: f64,
+    /// Dense similarity to what the search found best (but itself), in [−1, 1].
+    pub echo: f64,
+    /// What stands right before it in its source.
+    pub before: Option<Beside>,
+    /// What stands right behind it in its source.
+    pub after: Option<Beside>,
+    /// Whether it is from a time that the query names.
+    pub time_match: bool,
+    /// Its place in its source, from 0; `None` without a source.
+    pub position: Option<u32>,
+    /// Rank of its source among the sources that were found, by their best cell, from 0.
+    pub source_rank: Option<u32>,
+    /// Its rank among what was found of its source, from 0.
+    pub rank_in_source: Option<u32>,
+    /// How many cells of its source were found, itself included; 0 without a source.
+    pub source_hits: u32,
+}
+
+/// A neighbour of a candidate in its source.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Beside {
+    /// Its lexical score, on the scale of [`Clues::coverage`].
+    pub coverage: f64,
+    /// Its dense similarity, in [−1, 1]; 0 without a vector.
+    pub dense: f64,
+    /// Whether it ends by asking.
+    pub asks: bool,
 }
 
 /// One cell that a recall decision could show. Its position in the slice given to a policy is its
@@ -95,6 +149,10 @@ pub struct Candidate {
     pub dense_rank: Option<u32>,
     /// Whether the query names the cell's speaker.
     pub speaker_match: bool,
+    /// What else the search found out about it.
+    pub clues: Clues,
+    /// What kind of text it is.
+    pub form: CellForm,
     /// Tokens of the content.
     pub tokens: u32,
     /// Tokens that showing it takes from the budget (content and its rendering).
@@ -162,6 +220,8 @@ impl Candidate {
             bm25_rank: None,
             dense_rank: None,
             speaker_match: false,
+            clues: Clues::default(),
+            form: CellForm::default(),
             tokens: 1,
             cost: 1,
             age_days: 0.0,

@@ -21,6 +21,7 @@ pub mod candidate;
 pub mod data;
 pub mod explore;
 pub mod features;
+pub mod form;
 pub mod gate;
 pub mod graph;
 pub mod impact;
@@ -37,8 +38,9 @@ pub mod trace;
 pub mod train;
 pub mod value;
 
-pub use candidate::{Candidate, Context, ScopeLevel};
+pub use candidate::{Beside, Candidate, Clues, Context, ScopeLevel};
 pub use explore::{Choice, ExploreConfig, ItemChoice, Policies, decide};
+pub use form::{Asks, CellForm, QueryForm};
 pub use graph::Graph;
 pub use policy::{RecallPolicy, Scored};
 pub use propagate::{Propagated, PropagationProblem, propagate};

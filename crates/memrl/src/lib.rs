@@ -69,5 +69,6 @@ pub use memrl_learn as learn;
 pub use memrl_recall as search;
 pub use memrl_store as store;
 pub use memrl_types::*;
+pub use recall::Considered;
 pub use rewards::Recomputed;
 pub use why::{Why, WhyItem};

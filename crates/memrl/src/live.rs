@@ -8,12 +8,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use memrl_recall::index::{Attrs, Doc, Index, Pair, QVec};
+use memrl_recall::index::{Attrs, Doc, Index, Pair, QVec, SOURCE_WORD, source_words};
 use memrl_store::{CellRow, Changed, Store};
 use memrl_types::rules::RuleInput;
 use memrl_types::scope::canonical_json;
 
-use crate::recall::named;
+use crate::recall::form;
 use crate::render::{Line, line_cost};
 use crate::{Cell, Error, Result, Scope, TokenCounter};
 
@@ -28,8 +28,8 @@ pub(crate) const UNSCOPED_PAIR: (&str, &str) = ("\0unscoped", "1");
 pub(crate) const FLAG_CONTRADICTED: u32 = 1;
 /// Bit of [`Attrs::flags`]: the writer gave policy features.
 pub(crate) const FLAG_FEATURES: u32 = 2;
-/// Bit of [`Attrs::flags`]: the content ends with a question mark.
-pub(crate) const FLAG_ASKS: u32 = 4;
+/// From this bit of [`Attrs::flags`] on stands the form of the content ([`memrl_learn::CellForm`]).
+pub(crate) const FORM_SHIFT: u32 = 2;
 /// The upper half of [`Attrs::flags`] is a hash of the speaker's name; 0 for none.
 pub(crate) const SPEAKER_SHIFT: u32 = 16;
 
@@ -56,7 +56,7 @@ impl LiveIndex {
         let path = dir.join("index.bin");
         // Costs of lines depend on the counter, so an index of another counter does not fit.
         // The number is the version of what this module puts into a document.
-        let model = format!("{embedder}|{}|2", counter_name(counter));
+        let model = format!("{embedder}|{}|3", counter_name(counter));
         let mut live = Self {
             path,
             index: RwLock::new(Index::empty(&model, dim, salt)?),
@@ -210,6 +210,8 @@ pub(crate) fn scope_pairs(scope: &Scope) -> Vec<Pair> {
 
 fn pairs_of(cell: &Cell) -> Vec<Pair> {
     let mut pairs = scope_pairs(&cell.scope);
+    let source = cell.source.iter().flat_map(|s| source_words(&s.source));
+    pairs.extend(source.map(|word| (SOURCE_WORD.to_owned(), word)));
     if cell.scope.is_empty() {
         pairs.push((UNSCOPED_PAIR.0.to_owned(), UNSCOPED_PAIR.1.to_owned()));
     }
@@ -271,9 +273,7 @@ fn attrs(row: &CellRow, counter: TokenCounter) -> Attrs {
     if cell.policy_features.is_some() {
         flags |= FLAG_FEATURES;
     }
-    if named::asks(&cell.content) {
-        flags |= FLAG_ASKS;
-    }
+    flags |= form::of_cell(&cell.content).0 << FORM_SHIFT;
     Attrs {
         seq: row.seq,
         id: *cell.cell_id.bytes(),

@@ -1,6 +1,6 @@
 //! The whole story of one decision.
 
-use memrl_learn::features::{Feature, schema};
+use memrl_learn::features::{Feature, table};
 use serde::Serialize;
 
 use crate::feedback::merge;
@@ -57,7 +57,8 @@ impl Memory {
         let mut items = Vec::with_capacity(decision.items.len());
         for item in std::mem::take(&mut decision.items) {
             let cell = self.store.find(item.cell_id)?.map(|r| r.cell);
-            let mut named: Vec<(&'static str, f32)> = schema()
+            let mut named: Vec<(&'static str, f32)> = table(&decision.feature_schema)
+                .unwrap_or_default()
                 .iter()
                 .map(|f: &Feature| f.name)
                 .zip(item.features.iter().copied())

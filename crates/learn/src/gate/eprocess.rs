@@ -74,9 +74,15 @@ impl Bet {
         self.peak >= -delta.ln()
     }
 
+    /// Whether the claim is refuted at level δ by what the gambler has now. Stricter than [`Self::refutes`]: luck at the start that was lost
+    /// again does not count.
+    pub fn refutes_now(&self, delta: f64) -> bool {
+        self.log_wealth >= -delta.ln()
+    }
+
     /// About how many more numbers like those so far would refute the claim; `None` when they would not, or not within 10⁷.
     pub fn more(&self, delta: f64) -> Option<u64> {
-        if self.refutes(delta) {
+        if self.refutes_now(delta) {
             return Some(0);
         }
         if self.n == 0 {

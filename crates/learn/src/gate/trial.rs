@@ -13,6 +13,9 @@
 //! Each at level δ. A policy that is not better is promoted with probability at most δ, whatever the other bets do, since they can only
 //! prevent it. The bets on reward and safety see the trajectories with an outcome.
 //!
+//! "Better" must be shown at the very moment of the promotion: luck at the start that was lost again while safety was still being shown does not
+//! count.
+//!
 //! The same trial, turned round, watches a promoted policy ([`Role::Watch`]): then the policy is treated with probability
 //! 0.95 and the former incumbent is the control; it can be stopped (rolled back), and never promoted.
 
@@ -345,7 +348,7 @@ impl Trial {
         Ok(self.verdict())
     }
 
-    /// What the trial comes to so far. What was once shown stays shown.
+    /// What the trial comes to so far. What was once shown stays shown, but for "better", which must hold at the moment of the promotion.
     pub fn verdict(&self) -> Verdict {
         let delta = self.config.delta;
         let shown = |bet: &Bet| bet.refutes(delta);
@@ -364,10 +367,7 @@ impl Trial {
             refused(WhyRefused::ReportingDiffers)
         } else if self.mostly_missing() {
             refused(WhyRefused::MostlyMissing)
-        } else if trial
-            && [&self.better, &self.safe, &self.fresh]
-                .into_iter()
-                .all(shown)
+        } else if trial && self.better.refutes_now(delta) && shown(&self.safe) && shown(&self.fresh)
         {
             Verdict::Promote
         } else {
@@ -388,7 +388,14 @@ impl Trial {
     fn about(&self) -> Option<u64> {
         let more = |bet: &Bet| bet.more(self.config.delta);
         let promote = || {
-            let all = [more(&self.better), more(&self.safe), more(&self.fresh)];
+            let proved = |bet: &Bet| {
+                if bet.refutes(self.config.delta) {
+                    Some(0)
+                } else {
+                    more(bet)
+                }
+            };
+            let all = [more(&self.better), proved(&self.safe), proved(&self.fresh)];
             let trial = self.config.role == Role::Trial;
             // All three are needed, so the slowest counts.
             trial

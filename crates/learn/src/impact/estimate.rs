@@ -28,7 +28,10 @@ use super::exposure::Exposure;
 use crate::ope::intervals::quantile;
 
 /// Units that the common variance of an arm counts for.
-const PRIOR_UNITS: f64 = 5.0;
+const PRIOR_UNITS: f64 = 20.0;
+/// Degrees of freedom that the common variance lends to an interval. Fewer than the units it counts for: it may not be
+/// this cell's.
+const LENT: f64 = 5.0;
 
 /// An effect with its interval, in the unit of the metric.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -132,7 +135,7 @@ impl CellSums {
     /// The interval of [`Self::effect`]: Student's t with the degrees of freedom of the smaller arm, those that it borrows
     /// included.
     pub fn interval(&self, effect: f64, se: f64, confidence: f64) -> Estimate {
-        let df = self.shown.n.min(self.withheld.n) - 1.0 + PRIOR_UNITS;
+        let df = self.shown.n.min(self.withheld.n) - 1.0 + LENT;
         Estimate::with_quantile(effect, se, quantile::student_t(0.5 + 0.5 * confidence, df))
     }
 

@@ -138,7 +138,8 @@ pub(super) static TABLE: &[Feature<CompactInput>] = table! {
 
 /// What could be done with a message: keep, summarise, drop, archive.
 ///
-/// What is pinned is kept. A summary is legal where it is shorter than the message, and never of a summary, which would lose a
+/// What is pinned is kept. A summary is legal where it is shorter than the message, and never of a summary, which
+/// would lose a
 /// little each time.
 pub fn compact_menu(input: &CompactInput) -> Menu {
     let free = !input.pinned;

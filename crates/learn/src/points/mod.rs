@@ -1,7 +1,8 @@
 //! The decision points `store`, `compact` and `retain`: what could be done, what is legal, and what a policy sees of it.
 //!
 //! Each has a table of features like that of [`crate::features`]: name, meaning, range and formula in one place, with a
-//! version in its name and a fingerprint. A table may not change: other features, or another formula, are another schema with
+//! version in its name and a fingerprint. A table may not change: other features, or another formula, are another
+//! schema with
 //! another name. It may not know texts or stores: only numbers and closed vocabularies.
 
 mod compact;
@@ -52,7 +53,8 @@ pub fn retain() -> &'static [Feature<RetainInput>] {
     retain::TABLE
 }
 
-/// The schema of a table. Its fingerprint is the first 16 hexadecimal digits of the BLAKE3 hash of its name and of the names
+/// The schema of a table. Its fingerprint is the first 16 hexadecimal digits of the BLAKE3 hash of its name and of
+/// the names
 /// and ranges of its features, as for recall.
 pub fn schema<T>(name: &str, table: &[Feature<T>]) -> Schema {
     use std::fmt::Write as _;

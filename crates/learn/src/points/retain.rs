@@ -103,7 +103,8 @@ pub(super) static TABLE: &[Feature<RetainInput>] = table! {
 
 /// What could be done with a cell, one option per action.
 ///
-/// Critical cells, and those that are not active, are kept (the exemption of all retention rules): there is nothing to explore, and
+/// Critical cells, and those that are not active, are kept (the exemption of all retention rules): there is nothing
+/// to explore, and
 /// keeping them has probability 1. `merge` takes a cell to merge with, `supersede` a newer one.
 pub fn retain_menu(input: &RetainInput) -> Menu {
     let free = input.record.exempt().is_none();

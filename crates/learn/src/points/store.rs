@@ -143,10 +143,12 @@ pub(super) static TABLE: &[Feature<StoreInput>] = table! {
     "target_log_evidence", 0.0..=25.0, "ln(1 + mass of the cell's evidence)", |x| x.of(|t| log(t.value.mass));
 };
 
-/// What could be done with a fact: skip, insert (semantic, episodic), rewrite the core, and update, merge with or supersede
+/// What could be done with a fact: skip, insert (semantic, episodic), rewrite the core, and update, merge with or
+/// supersede
 /// each of the near cells, in this order.
 ///
-/// Legal is everything but: skipping what is critical (criticality of 0.7 and more: never lost to a coin); rewriting a full core
+/// Legal is everything but: skipping what is critical (criticality of 0.7 and more: never lost to a coin); rewriting
+/// a full core
 /// block; changing a critical cell; joining a question with anything.
 pub fn store_menu(state: &StoreState, targets: &[StoreTarget]) -> Menu {
     let mut menu = Menu::default();

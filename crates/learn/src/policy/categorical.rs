@@ -7,8 +7,10 @@
 //! P(a) = (1 − ε) · exp(z_a / τ) / Σ_{b ∈ L} exp(z_b / τ) + ε / |L|      a ∈ L;      0 otherwise
 //! ```
 //!
-//! A network scores the option a of kind k with features x as `z_a = net(0 … 0, 1, x̃, 0 … 0)`: `[1, x̃]` in the block of k,
-//! with x̃ the standardised features, so each kind has weights of its own. Without a hidden layer this is the conditional logit
+//! A network scores the option a of kind k with features x as `z_a = net(0 … 0, 1, x̃, 0 … 0)`: `[1, x̃]` in the
+//! block of k,
+//! with x̃ the standardised features, so each kind has weights of its own. Without a hidden layer this is the
+//! conditional logit
 //! model (D. `McFadden` 1974, "Conditional logit analysis of qualitative choice behavior").
 //!
 //! A rule is the limit: all mass on one option. It may not know what the actions do, nor stores or clocks.
@@ -27,7 +29,8 @@ use crate::{
 /// What could be done: one row per option.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Menu {
-    /// The kind of each option: an index into the actions of the point. A kind may occur more than once (merge with this cell
+    /// The kind of each option: an index into the actions of the point. A kind may occur more than once (merge with
+    /// this cell
     /// or that one) or not at all.
     pub kinds: Vec<usize>,
     /// Whether each option is legal. What is not is never done, whatever the policy says.

@@ -199,25 +199,20 @@ pub(super) fn check(
     Ok(())
 }
 
-/// The schema `recall-v1` as data.
-fn recall_v1() -> Schema {
-    Schema {
-        name: features::RECALL_V1.to_owned(),
-        hash: features::schema_hash(),
-        features: features::schema()
-            .iter()
-            .map(|f| f.name.to_owned())
-            .collect(),
-    }
-}
-
 /// How the features of a schema are computed; an error when this program does not know them.
 fn rows_of(schema: &Schema) -> Result<Rows, LearnedError> {
-    let known: [(Schema, Rows); 1] = [(recall_v1(), |ctx, candidates| {
+    let of_v1: Rows = |ctx, candidates| {
         let rows = candidates.iter().map(|c| features::features(ctx, c));
         rows.flatten().collect()
-    })];
-    let found = known.iter().find(|(k, _)| k == schema);
+    };
+    let known: Vec<(&Schema, Rows)> = [
+        (features::RECALL_V1, of_v1),
+        (features::RECALL_V2, features::rows),
+    ]
+    .into_iter()
+    .filter_map(|(name, rows)| Some((features::schema_of(name)?, rows)))
+    .collect();
+    let found = known.iter().find(|(k, _)| *k == schema);
     found
         .map(|(_, rows)| *rows)
         .ok_or_else(|| LearnedError::OtherSchema {

@@ -1,4 +1,5 @@
-//! What the trainers of policies share beside the checks and the split of all: states that can be stored, steps, importance.
+//! What the trainers of policies share beside the checks and the split of all: states that can be stored, steps,
+//! importance.
 //! Their gradients couple the decisions of a batch or are drawn, so they do not fit the loop of [`super::loops`].
 //!
 //! It may not know what is learned from a decision.

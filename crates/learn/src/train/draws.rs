@@ -23,6 +23,8 @@ pub struct Draws {
     pub taken: Vec<usize>,
     cost: Vec<u32>,
     room: Room,
+    /// Tokens that the budget leaves for soft cells.
+    tokens: u64,
 }
 
 impl Draws {
@@ -32,11 +34,16 @@ impl Draws {
         let soft: Vec<usize> = (0..items.len())
             .filter(|&i| !items[i].masked && !items[i].critical)
             .collect();
-        let mut room = Room::of(&decision.context);
+        let context = &decision.context;
+        let mut room = Room::of(context);
+        let mut tokens = context
+            .budget_tokens
+            .saturating_sub(context.overhead_tokens);
         let (mut placed, mut taken) = (Vec::new(), Vec::new());
         for i in decision.shown() {
             if items.get(i)?.critical {
                 room.take(items[i].cost, true).then_some(())?;
+                tokens -= u64::from(items[i].cost);
                 placed.push(i);
             } else {
                 taken.push(soft.binary_search(&i).ok()?);
@@ -53,6 +60,7 @@ impl Draws {
             taken,
             cost,
             room,
+            tokens,
         })
     }
 
@@ -60,6 +68,25 @@ impl Draws {
     pub fn slate(&self, taken: &[usize]) -> Vec<usize> {
         let drawn = taken.iter().map(|&k| self.soft[k]);
         self.placed.iter().copied().chain(drawn).collect()
+    }
+
+    /// What is left to draw after these draws: positions in `soft`, in their order.
+    pub fn open(&self, taken: &[usize]) -> Vec<usize> {
+        let mut room = self.room;
+        for &k in taken {
+            room.take(self.cost[k], false);
+        }
+        let fits = |k: &usize| !taken.contains(k) && room.fits(self.cost[*k]);
+        (0..self.soft.len()).filter(fits).collect()
+    }
+
+    /// The share of the tokens for soft cells that these draws leave, in [0, 1]; 1 where there are none.
+    pub fn room_share(&self, taken: &[usize]) -> f32 {
+        let used: u64 = taken.iter().map(|&k| u64::from(self.cost[k])).sum();
+        if self.tokens == 0 {
+            return 1.0;
+        }
+        (1.0 - used as f64 / self.tokens as f64).max(0.0) as f32
     }
 
     /// Follows draws of these positions and the STOP after them. `visit` is given, for each draw, what could be drawn,

@@ -1,6 +1,7 @@
 //! `grpo`: group-relative policy gradient in an environment.
 //!
-//! For each task, G rollouts of the current policy; how much better than its group a rollout did is its advantage, so no value
+//! For each task, G rollouts of the current policy; how much better than its group a rollout did is its advantage, so
+//! no value
 //! function is needed (Shao et al. 2024, `DeepSeekMath`, section 4.1):
 //!
 //! ```text
@@ -11,14 +12,19 @@
 //! k3 = π_ref/π − ln(π_ref/π) − 1  ≥ 0,  an estimate of KL(π ‖ π_ref) without bias at π = π_old (Schulman 2020)
 //! ```
 //!
-//! with N rollouts in the batch, Tᵢ steps in rollout i, c the clip of PPO (Schulman et al. 2017, eq. 7). Two things in there lean to one side (Liu et al. 2025,
-//! "Understanding R1-Zero-like training", section 3): dividing by the spread weighs tasks that are almost solved, or almost hopeless, most; dividing by Tᵢ
-//! makes long failures cheap. [`Variant::Dr`] ("GRPO done right") leaves out both: A = R − mean, and 1/T instead of 1/Tᵢ, with T the longest rollout allowed.
+//! with N rollouts in the batch, Tᵢ steps in rollout i, c the clip of PPO (Schulman et al. 2017, eq. 7). Two things
+//! in there lean to one side (Liu et al. 2025,
+//! "Understanding R1-Zero-like training", section 3): dividing by the spread weighs tasks that are almost solved, or
+//! almost hopeless, most; dividing by Tᵢ
+//! makes long failures cheap. [`Variant::Dr`] ("GRPO done right") leaves out both: A = R − mean, and 1/T instead of
+//! 1/Tᵢ, with T the longest rollout allowed.
 //!
-//! Credit within a rollout: [`Credit::Episode`] gives every step the advantage of its rollout; [`Credit::Step`] compares, at each step, the rewards from
+//! Credit within a rollout: [`Credit::Episode`] gives every step the advantage of its rollout; [`Credit::Step`]
+//! compares, at each step, the rewards from
 //! there on with those of the group's rollouts at the same step (where at least two got so far).
 //!
-//! The policy is a softmax over the scores of the legal options. A rollout is a function of (task, seed) and the parameters; nothing else is random.
+//! The policy is a softmax over the scores of the legal options. A rollout is a function of (task, seed) and the
+//! parameters; nothing else is random.
 //! It may not know what the environment is about.
 
 use rand::{Rng, SeedableRng, seq::SliceRandom};
@@ -56,7 +62,8 @@ pub struct Outcome {
     pub next: Option<Obs>,
 }
 
-/// An environment of sequential choices among legal options: the picks of a slate (STOP is an option), the operations that build a memory.
+/// An environment of sequential choices among legal options: the picks of a slate (STOP is an option), the operations
+/// that build a memory.
 pub trait Env {
     /// Numbers per row of an observation; the same for the whole environment.
     fn width(&self) -> usize;
@@ -166,8 +173,10 @@ pub type Rollout = Vec<Taken>;
 
 /// Trains in an environment on these tasks.
 ///
-/// Metrics: `reward` (mean of the last pass over the tasks), `reward_first` (of the first), `kl` (mean k3 of the last iteration), `clipped` (share of its
-/// steps whose ratio was cut off at the last update). Importance: by how much the mean reward of one greedy rollout per task falls when a feature is held at
+/// Metrics: `reward` (mean of the last pass over the tasks), `reward_first` (of the first), `kl` (mean k3 of the last
+/// iteration), `clipped` (share of its
+/// steps whose ratio was cut off at the last update). Importance: by how much the mean reward of one greedy rollout
+/// per task falls when a feature is held at
 /// its mean.
 pub fn train(
     env: &mut dyn Env,

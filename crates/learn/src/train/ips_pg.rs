@@ -1,7 +1,8 @@
 //! `ips_pg`: off-policy policy gradient for slates, doubly robust.
 //!
 //! The policy π is Plackett–Luce over the network's logits with a STOP of its own ([`Draws`]). The value to climb is
-//! estimated from slates s that another policy drew with the logged propensity μ (Dudík, Langford & Li 2011, eq. 3, with a
+//! estimated from slates s that another policy drew with the logged propensity μ (Dudík, Langford & Li 2011, eq. 3,
+//! with a
 //! whole slate as the action):
 //!
 //! ```text
@@ -12,19 +13,22 @@
 //!        + 1/M Σ_m (q̂(x, s'_m) − q̄_{−m}) ∇ log π(s'_m|x)       s'_1 … s'_M drawn from π
 //! ```
 //!
-//! - Weights are cut off at c and then count as constants: a slate that became likely is pushed on with weight c, not with
+//! - Weights are cut off at c and then count as constants: a slate that became likely is pushed on with weight c, not
+//!   with
 //!   weight 0 (Chen et al. 2019, "Top-K off-policy correction for a REINFORCE recommender system", section 4.3).
 //! - λ is the self-normalised value Σ w̄ (r − q̂) / Σ w̄ of the *other* decisions of the batch. It takes away what made
 //!   inverse propensities prefer whatever was not logged (Swaminathan & Joachims 2015, "The self-normalized estimator for
 //!   counterfactual learning"), and leaving the decision itself out keeps the gradient without bias where nothing is cut.
 //! - q̄_{−m} is the mean of q̂ over the other draws (leave-one-out, Kool et al. 2019, "Buy 4 REINFORCE samples").
-//! - Without a reward model q̂ is 0 and the second line is not there: plain clipped, self-normalised inverse propensities.
+//! - Without a reward model q̂ is 0 and the second line is not there: plain clipped, self-normalised inverse
+//!   propensities.
 //!
 //! Weights of a fresh network would be a billionth or a billion, so training starts with `warm` passes of maximum
 //! likelihood on the logged slates, which make π ≈ μ, w ≈ 1.
 //!
 //! Each decision is a bandit of its own: what was decided earlier in its trajectory is part of its context.
-//! It may not know where q̂ came from. q̂ should be fitted on the same decisions or others, never on those that the policy
+//! It may not know where q̂ came from. q̂ should be fitted on the same decisions or others, never on those that the
+//! policy
 //! is later judged by.
 
 use rand_chacha::ChaCha8Rng;
@@ -105,8 +109,10 @@ pub struct Terms {
 /// `value_logged` (mean reward of the log), `value_ips`, `value_snips`, `value_dr` (of π, drawn), `n_eff` = (Σw̄)²/Σw̄²,
 /// `clipped` (share of weights cut off), `loss` (−`value_dr`).
 ///
-/// Refused: fewer than [`NEED`] decisions with an outcome whose slate was not certain (where nothing was random, the log says
-/// nothing about other slates); impossible propensities (0, above 1, not numbers); rewards or features that are not numbers.
+/// Refused: fewer than [`NEED`] decisions with an outcome whose slate was not certain (where nothing was random, the
+/// log says
+/// nothing about other slates); impossible propensities (0, above 1, not numbers); rewards or features that are not
+/// numbers.
 pub fn train(
     data: &Dataset,
     model: Option<RewardModel<'_>>,

@@ -18,6 +18,7 @@ mod check;
 mod checkpoint;
 mod common;
 pub mod credit;
+pub mod dqn;
 mod draws;
 pub mod grpo;
 mod importance;

@@ -1,6 +1,7 @@
 //! `thompson`: online Bayesian linear regression, and draws from what it believes.
 //!
-//! The reward of a slate is taken to be linear in what was shown: `E[r] = c + Σ_{i ∈ slate} (m + θ·x_i)`, so with β = (c, m, θ) and
+//! The reward of a slate is taken to be linear in what was shown: `E[r] = c + Σ_{i ∈ slate} (m + θ·x_i)`, so with β =
+//! (c, m, θ) and
 //! `z = (1, n, Σ x_i)`, n the number of soft cells shown,
 //!
 //! ```text
@@ -10,24 +11,32 @@
 //! forget   A ← γ A + (1 − γ) λ I,   b ← γ b          before each observation, γ = 1: never
 //! ```
 //!
-//! (Agrawal & Goyal 2013, "Thompson sampling for contextual bandits with linear payoffs", algorithm 1, with whole slates as actions; forgetting as in
-//! Russac et al. 2019, "Weighted linear bandits", so that the prior never fades.) A is kept, not its inverse, and factored when needed: Cholesky fails
-//! loudly where a rank-one update of an inverse would drift. Each number is a double, and a checkpoint keeps all of its bits.
+//! (Agrawal & Goyal 2013, "Thompson sampling for contextual bandits with linear payoffs", algorithm 1, with whole
+//! slates as actions; forgetting as in
+//! Russac et al. 2019, "Weighted linear bandits", so that the prior never fades.) A is kept, not its inverse, and
+//! factored when needed: Cholesky fails
+//! loudly where a rank-one update of an inverse would drift. Each number is a double, and a checkpoint keeps all of
+//! its bits.
 //!
-//! The score of a cell is its share of the reward, m + θ·x, so STOP is 0: a cell that is expected to do harm is not shown.
+//! The score of a cell is its share of the reward, m + θ·x, so STOP is 0: a cell that is expected to do harm is not
+//! shown.
 //!
 //! # Acting on it, with exact propensities
 //!
-//! Thompson's rule draws β̃ afresh; the probability of a slate is then an integral over β̃ with no closed form, and an estimate of it by simulation is not a
-//! propensity. So the draw is made once, when a policy is published: [`Posterior::ensemble`] draws K vectors, each trajectory follows one of them, by a
+//! Thompson's rule draws β̃ afresh; the probability of a slate is then an integral over β̃ with no closed form, and
+//! an estimate of it by simulation is not a
+//! propensity. So the draw is made once, when a policy is published: [`Posterior::ensemble`] draws K vectors, each
+//! trajectory follows one of them, by a
 //! hashed coin of share 1/K (as arms are assigned), and the probability of a slate is the finite mixture
 //!
 //! ```text
 //! P(slate) = 1/K Σ_k P(slate | vector k)              ln P by [`mixture_log_p`]
 //! ```
 //!
-//! which is exact, whatever each component does (greedy with hold-outs, or drawn). As K grows this is Thompson sampling with posteriors of the last publication
-//! (Lu & Van Roy 2017, "Ensemble sampling"). What [`train`] returns is the posterior mean, for acting greedily or by Plackett–Luce.
+//! which is exact, whatever each component does (greedy with hold-outs, or drawn). As K grows this is Thompson
+//! sampling with posteriors of the last publication
+//! (Lu & Van Roy 2017, "Ensemble sampling"). What [`train`] returns is the posterior mean, for acting greedily or by
+//! Plackett–Luce.
 //!
 //! It may not know who draws when, nor coins.
 
@@ -246,7 +255,8 @@ fn normal(rng: &mut ChaCha8Rng) -> f64 {
     (-2.0 * (1.0 - u).ln()).sqrt() * (std::f64::consts::TAU * v).cos()
 }
 
-/// ln of the mean of probabilities that are given by their logarithms (−∞: impossible); −∞ for none. The propensity of a slate
+/// ln of the mean of probabilities that are given by their logarithms (−∞: impossible); −∞ for none. The propensity
+/// of a slate
 /// under an ensemble whose members have equal shares.
 pub fn mixture_log_p(log_p: &[f64]) -> f64 {
     let top = log_p.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -280,8 +290,10 @@ pub struct Believed {
 
 /// Learns from a log in one pass, in the order of time.
 ///
-/// Metrics: `loss` (mean squared error of predictions made *before* each outcome was learned: an honest loss on the data learned from), `baseline` (of always
-/// predicting the mean so far), `validation_loss` (on what was kept apart) and `noise` (√loss over the second half). Features are standardised
+/// Metrics: `loss` (mean squared error of predictions made *before* each outcome was learned: an honest loss on the
+/// data learned from), `baseline` (of always
+/// predicting the mean so far), `validation_loss` (on what was kept apart) and `noise` (√loss over the second half).
+/// Features are standardised
 /// over all decisions, before the pass. Propensities are not needed: what is estimated is a reward model.
 pub fn train(
     data: &Dataset,
@@ -439,7 +451,8 @@ impl Pass {
         }
     }
 
-    /// Predicts, then learns; answers the squared error. β̂ is computed anew while there are few observations, then every sixteenth time.
+    /// Predicts, then learns; answers the squared error. β̂ is computed anew while there are few observations, then
+    /// every sixteenth time.
     fn learn(&mut self, z: &[f64], y: f64) -> Result<f64, PosteriorError> {
         let seen = self.posterior.seen();
         if seen < 64 || seen.is_multiple_of(16) {

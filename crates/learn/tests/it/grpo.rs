@@ -56,7 +56,8 @@ impl Env for Bandit {
     }
 }
 
-/// A corridor: from 0, go right to 5 within ten steps; the only reward is at the end. Left of 0 is not legal, and a third option, `give up`, ends it.
+/// A corridor: from 0, go right to 5 within ten steps; the only reward is at the end. Left of 0 is not legal, and a
+/// third option, `give up`, ends it.
 struct Corridor {
     at: u32,
     steps: u32,

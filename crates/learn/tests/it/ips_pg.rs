@@ -68,7 +68,8 @@ fn the_probability_of_a_slate_is_the_logged_one() {
     }
 }
 
-/// The estimate's gradient with all weights at their true values is that of finite differences of Σ w r; cut-off weights are constants.
+/// The estimate's gradient with all weights at their true values is that of finite differences of Σ w r; cut-off
+/// weights are constants.
 #[test]
 fn the_gradient_is_that_of_finite_differences() {
     let world = World::default();
@@ -106,7 +107,8 @@ fn it_beats_the_logging_policy_in_a_world_whose_truth_is_known() {
     }
 }
 
-/// With rewards that say nothing there is nothing to find: the policy is no better than the log, and its own estimate does not say otherwise.
+/// With rewards that say nothing there is nothing to find: the policy is no better than the log, and its own estimate
+/// does not say otherwise.
 #[test]
 fn shuffled_rewards_teach_nothing() {
     let world = World::default();

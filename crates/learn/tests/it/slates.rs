@@ -13,7 +13,8 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::support::cell_id;
 
-/// Six to nine cells with three features; one of them helps. `signal` points at it with some noise, `score` (what the log was ranked by) does less so, `noise` does not.
+/// Six to nine cells with three features; one of them helps. `signal` points at it with some noise, `score` (what the
+/// log was ranked by) does less so, `noise` does not.
 /// Success has probability 0.9 when the helpful cell is shown, 0.35 otherwise, less 0.05 for each other cell shown.
 #[derive(Debug, Clone)]
 pub struct World {
@@ -133,6 +134,14 @@ impl World {
             let draws = Draws::of(&d).unwrap();
             let slate = draws.slate(&draws.greedy(&scores(&scene.features), stop));
             Self::truth(scene.helpful, &slate)
+        })
+    }
+
+    /// The true value of a policy that makes slates for decisions.
+    pub fn value_of(&self, slate: impl Fn(&Logged) -> Vec<usize>) -> f64 {
+        self.mean(|world, scene, _| {
+            let d = logged(world, 0, scene, &[], 0.0, 0.0);
+            Self::truth(scene.helpful, &slate(&d))
         })
     }
 

@@ -4,13 +4,14 @@
 
 use std::collections::{HashMap, HashSet};
 
-use memrl_learn::{Candidate, ScopeLevel};
-use memrl_recall::index::{Attrs, Hit, Index, MemcellQuery, Pair, Params, Query, Verdict};
+use memrl_learn::features::settle;
+use memrl_learn::{Beside, Candidate, CellForm, Clues, ScopeLevel};
+use memrl_recall::index::{Attrs, Hit, Index, MemcellQuery, Near, Pair, Params, Query, Verdict};
 use memrl_types::rules::RuleInput;
 
 use super::named::Named;
 use crate::live::{
-    CRITICAL_PAIR, FLAG_ASKS, FLAG_CONTRADICTED, SPEAKER_SHIFT, UNSCOPED_PAIR, scope_pairs,
+    CRITICAL_PAIR, FLAG_CONTRADICTED, FORM_SHIFT, SPEAKER_SHIFT, UNSCOPED_PAIR, scope_pairs,
 };
 use crate::{
     BudgetCounts, CellId, CellStatus, CellType, Clearance, Mask, Memory, Origin, PolicyFeatures,
@@ -50,7 +51,7 @@ impl Memory {
         let judge = |a: &Attrs| judge(a, clearance, &request.types, masked, now);
         let named = Named::of(&request.query);
         let speaks = |a: &Attrs| named.speaker(a.flags >> SPEAKER_SHIFT);
-        let tells = |a: &Attrs| a.flags & FLAG_ASKS == 0;
+        let tells = |a: &Attrs| !form_of(a.flags).has(CellForm::ASKS);
         let then = |a: &Attrs| named.has_time() && named.time(happened(a));
         let (levels, kinds) = levels_of(request);
         let (hits, critical, cells) = {
@@ -93,6 +94,12 @@ impl Memory {
             f.candidate.rank = rank as u32;
         }
         self.add_values(&mut found, now)?;
+        // What is decided on is what is logged, to the last bit.
+        for f in &mut found {
+            if f.candidate.mask.is_none() {
+                f.candidate = settle(f.candidate.clone());
+            }
+        }
         Ok((found, cells))
     }
 
@@ -275,6 +282,7 @@ fn of_hits(
     let fused = Range::of(admitted().map(|h| h.fused));
     let bm25 = Range::of(admitted().map(|h| h.bm25));
     let window = Range::of(admitted().map(|h| h.bm25_window));
+    let in_source = Range::of(admitted().map(|h| h.bm25_source));
     let mut best: HashMap<u64, f64> = HashMap::new();
     for h in hits.iter().filter(|h| h.attrs.source != 0) {
         let score = fused.scale(h.fused);
@@ -285,7 +293,8 @@ fn of_hits(
     let likeness = likeness(hits);
     hits.iter()
         .zip(likeness)
-        .map(|(h, likeness)| {
+        .zip(clues(hits))
+        .map(|((h, likeness), clues)| {
             let mut c = candidate_of(&h.attrs, counts, now);
             let level = kinds
                 .get(usize::from(h.level))
@@ -308,6 +317,11 @@ fn of_hits(
             c.bm25_rank = (h.bm25_rank != u32::MAX).then_some(h.bm25_rank);
             c.dense_rank = (h.dense_rank != u32::MAX).then_some(h.dense_rank);
             c.speaker_match = named.speaker(h.attrs.flags >> SPEAKER_SHIFT);
+            c.clues = Clues {
+                bm25_source: in_source.scale(h.bm25_source),
+                time_match: named.has_time() && named.time(happened(&h.attrs)),
+                ..clues
+            };
             Found {
                 seq: h.attrs.seq,
                 version: h.attrs.version,
@@ -315,6 +329,53 @@ fn of_hits(
             }
         })
         .collect()
+}
+
+/// What each hit says about itself, and about its source among those that were found. A masked hit counts
+/// for nothing.
+fn clues(hits: &[Hit]) -> Vec<Clues> {
+    // Rank and number of hits of each source.
+    let mut sources: HashMap<u64, (u32, u32)> = HashMap::new();
+    let mut in_source = Vec::with_capacity(hits.len());
+    for h in hits {
+        let ranks = u32::try_from(sources.len()).unwrap_or(u32::MAX);
+        in_source.push((h.attrs.source != 0 && h.mask.is_none()).then(|| {
+            let (_, seen) = sources.entry(h.attrs.source).or_insert((ranks, 0));
+            *seen += 1;
+            *seen - 1
+        }));
+    }
+    let beside = |near: Near| Beside {
+        coverage: near.coverage.into(),
+        dense: near.dense.into(),
+        asks: form_of(near.flags).has(CellForm::ASKS),
+    };
+    let of_hit = |(h, rank_in_source): (&Hit, Option<u32>)| {
+        let source = rank_in_source.and_then(|_| sources.get(&h.attrs.source));
+        Clues {
+            coverage: h.coverage.into(),
+            matched: h.shares.text.into(),
+            matched_names: h.shares.names.into(),
+            matched_window: h.shares.window.into(),
+            matched_source: h.shares.source.into(),
+            matched_source_name: h.shares.source_name.into(),
+            dense_source: h.dense_source.into(),
+            echo: h.echo.into(),
+            before: h.before.map(beside),
+            after: h.after.map(beside),
+            position: (h.attrs.source != 0).then_some(h.attrs.position),
+            source_rank: source.map(|s| s.0),
+            rank_in_source,
+            source_hits: source.map_or(0, |s| s.1),
+            ..Clues::default()
+        }
+    };
+    hits.iter().zip(in_source).map(of_hit).collect()
+}
+
+/// The form of a content, of the flags that the index keeps.
+fn form_of(flags: u32) -> CellForm {
+    CellForm(flags >> FORM_SHIFT & CellForm::ALL)
 }
 
 /// How alike query and document are, for each hit: the mean of cosine and of BM25 as a share of the
@@ -375,6 +436,8 @@ fn candidate_of(a: &Attrs, counts: BudgetCounts, now: Timestamp) -> Candidate {
     };
     c.age_days = now.days_since(happened(a));
     c.confidence = a.confidence;
+    c.form = form_of(a.flags);
+    c.clues.position = (a.source != 0).then_some(a.position);
     c.features = PolicyFeatures {
         criticality: a.criticality,
         compressibility: a.compressibility,

@@ -1,18 +1,21 @@
 //! The recall decision: search → hard rules → features → policy → budget → rendered block → log.
 
 mod candidates;
-pub(crate) mod named;
+mod consider;
+pub(crate) mod form;
+mod named;
 
 use std::collections::HashSet;
 
 use memrl_capture::redact;
 use memrl_learn::explore::Policies;
-use memrl_learn::features::{RECALL_V1, features};
+use memrl_learn::features::{RECALL, rows};
 use memrl_learn::select::greedy;
 use memrl_learn::{Candidate, Choice, Context, Ranking, RecallPolicy};
 use memrl_store::{CellRow, NewDecision};
 
 pub(crate) use self::candidates::Found;
+pub use self::consider::Considered;
 use crate::learning::Lineup;
 use crate::live::line_of;
 use crate::{
@@ -221,6 +224,7 @@ impl Memory {
         let mut ctx = Context::with_budget(asked.budget);
         ctx.query_tokens = self.config.token_counter.count(asked.query);
         ctx.memory_cells = cells;
+        ctx.query = form::of_query(asked.query, named::names_time(asked.query));
         ctx.max_items = asked.max_items;
         if asked.counts == BudgetCounts::Rendered {
             // Headings are paid for once; which ones may be needed follows from the modes. The
@@ -279,7 +283,7 @@ impl Memory {
             arm: choice.arm.clone(),
             explore_mode: choice.explore_mode,
             propensity: choice.propensity.clone(),
-            feature_schema: RECALL_V1.to_owned(),
+            feature_schema: RECALL.to_owned(),
             items,
             state,
             tokens_used,
@@ -381,17 +385,20 @@ fn items_of(
     choice: &Choice,
     versions: &[u32],
 ) -> Vec<Item> {
+    let features = rows(ctx, candidates);
+    let width = features.len() / candidates.len().max(1);
     candidates
         .iter()
         .zip(&choice.items)
         .zip(versions)
-        .map(|((c, i), version)| Item {
+        .zip(features.chunks(width.max(1)))
+        .map(|(((c, i), version), row)| Item {
             cell_id: c.cell_id,
             version: *version,
             features: if c.mask.is_some() {
                 Vec::new()
             } else {
-                features(ctx, c)
+                row.to_vec()
             },
             score: i.score,
             tokens: c.cost,

@@ -1,4 +1,4 @@
-//! What a query names besides its words: people and times; and what a text does: tell or ask.
+//! What a query names besides its words: people and times; and whether a text asks.
 //!
 //! Pure functions of texts. Months are known by their English names.
 
@@ -27,9 +27,14 @@ const WORDS: [&str; 2] = ["March", "May"];
 const YEARS: std::ops::RangeInclusive<i16> = 1900..=2100;
 
 /// Whether a text ends by asking: what asks seldom answers.
-pub(crate) fn asks(text: &str) -> bool {
+pub(super) fn asks(text: &str) -> bool {
     let end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '”' | '’' | ')' | '*');
     text.trim_end_matches(end).ends_with(['?', '？', '؟'])
+}
+
+/// Whether a query names a month or a year.
+pub(super) fn names_time(query: &str) -> bool {
+    Named::of(query).has_time()
 }
 
 /// What a query names.

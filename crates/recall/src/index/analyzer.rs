@@ -13,12 +13,17 @@ use super::stop::is_stop_word;
 /// Longest word that is told from others by its tail, in bytes; longer ones (encoded data) are cut.
 const MAX_WORD: usize = 96;
 
+/// Most words of the name of a source that count.
+const MAX_SOURCE_WORDS: usize = 12;
+
 /// One word of a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Term<'a> {
     pub text: &'a str,
     /// Whether it says little about what is looked for.
     pub stop: bool,
+    /// Whether it looks like a name: a capital letter inside a sentence, a digit, or a part of an identifier.
+    pub name: bool,
 }
 
 /// Cuts texts into terms. Building one is cheap.
@@ -46,6 +51,7 @@ impl Analyzer {
     pub fn terms(&self, text: &str, side: Side, mut emit: impl FnMut(Term<'_>) -> bool) {
         let mut scratch = String::new();
         let mut rest = text;
+        let mut first_word = true;
         while let Some((start, first)) = rest.char_indices().find(|&(_, c)| is_word_char(c)) {
             rest = &rest[start..];
             let dense = is_unspaced(first);
@@ -58,8 +64,9 @@ impl Analyzer {
             let go_on = if dense {
                 bigrams(word, side, &mut emit)
             } else {
-                self.word(word, &mut scratch, &mut emit)
+                self.word(word, first_word, &mut scratch, &mut emit)
             };
+            first_word = false;
             if !go_on {
                 return;
             }
@@ -69,6 +76,7 @@ impl Analyzer {
     fn word(
         &self,
         word: &str,
+        first: bool,
         scratch: &mut String,
         emit: &mut impl FnMut(Term<'_>) -> bool,
     ) -> bool {
@@ -77,22 +85,27 @@ impl Analyzer {
             return true;
         }
         let cuts = cuts(word);
-        if !self.form(word, scratch, emit) {
+        // The first word of a text is written with a capital whatever it is.
+        let name = !cuts.is_empty()
+            || !first && word.starts_with(char::is_uppercase)
+            || word.contains(|c: char| c.is_numeric());
+        if !self.form(word, name, scratch, emit) {
             return false;
         }
         let mut from = 0;
         for &cut in &cuts {
-            if !self.form(word[from..cut].trim_matches('_'), scratch, emit) {
+            if !self.form(word[from..cut].trim_matches('_'), name, scratch, emit) {
                 return false;
             }
             from = cut;
         }
-        cuts.is_empty() || self.form(word[from..].trim_matches('_'), scratch, emit)
+        cuts.is_empty() || self.form(word[from..].trim_matches('_'), name, scratch, emit)
     }
 
     fn form(
         &self,
         word: &str,
+        name: bool,
         scratch: &mut String,
         emit: &mut impl FnMut(Term<'_>) -> bool,
     ) -> bool {
@@ -107,11 +120,16 @@ impl Analyzer {
             .all(|b| b.is_ascii_lowercase() || b == b'\'')
         {
             let stem = self.stemmer.stem(scratch);
-            emit(Term { text: &stem, stop })
+            emit(Term {
+                text: &stem,
+                stop,
+                name,
+            })
         } else {
             emit(Term {
                 text: scratch,
                 stop,
+                name,
             })
         }
     }
@@ -159,6 +177,7 @@ fn bigrams(run: &str, side: Side, emit: &mut impl FnMut(Term<'_>) -> bool) -> bo
             && !emit(Term {
                 text: &run[start..end(i + 1)],
                 stop: false,
+                name: false,
             })
         {
             return false;
@@ -168,6 +187,7 @@ fn bigrams(run: &str, side: Side, emit: &mut impl FnMut(Term<'_>) -> bool) -> bo
             && !emit(Term {
                 text: &run[start..end(i + 2)],
                 stop: false,
+                name: false,
             })
         {
             return false;
@@ -227,6 +247,20 @@ fn has_foldable_accents(c: char) -> bool {
         | '\u{FF10}'..='\u{FF5A}')
 }
 
+/// The words of the name of a source (a file, a document), as the words of a query are cut: at most
+/// [`MAX_SOURCE_WORDS`], the last ones, because the end of a path says more than its beginning.
+pub fn source_words(name: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    Analyzer::new().terms(name, Side::Document, |t| {
+        if !t.stop && !words.iter().any(|w| w == t.text) {
+            words.push(t.text.to_owned());
+        }
+        true
+    });
+    let from = words.len().saturating_sub(MAX_SOURCE_WORDS);
+    words.split_off(from)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -284,6 +318,32 @@ mod tests {
         assert_eq!(collect("猫", Side::Query), ["猫"]);
         assert_eq!(terms("黒猫"), ["黒", "黒猫", "猫"]);
         assert_eq!(collect("Rust言語", Side::Query), ["rust", "言語"]);
+    }
+
+    #[test]
+    fn capitals_digits_and_identifiers_are_names_but_not_the_first_word() {
+        let names = |text: &str| {
+            let mut out = Vec::new();
+            Analyzer::new().terms(text, Side::Query, |t| {
+                if t.name {
+                    out.push(t.text.to_owned());
+                }
+                true
+            });
+            out
+        };
+        assert_eq!(names("Where did Ann go in 2023?"), ["ann", "2023"]);
+        assert_eq!(names("fix max_retries"), ["max_retries", "max", "retri"]);
+        assert!(names("Fix it").is_empty());
+    }
+
+    #[test]
+    fn the_words_of_a_source_are_its_last_ones_once_each() {
+        assert_eq!(source_words("src/main.rs"), ["src", "main", "rs"]);
+        assert_eq!(source_words("c1/The Camping Trip"), ["c1", "camp", "trip"]);
+        let long: Vec<String> = (0..40).map(|i| format!("d{i}")).collect();
+        let words = source_words(&long.join("/"));
+        assert_eq!((words.len(), words[11].as_str()), (12, "d39"));
     }
 
     #[test]

@@ -93,6 +93,11 @@ impl Attrs {
     }
 }
 
+/// The key of the pseudo scope pairs that say which words the name of a document's source has (see
+/// [`super::source_words`]): the caller adds one per word, and the search looks up the query's words among them. No
+/// scope of a caller's can have it: scope keys are JSON text and this one starts with NUL.
+pub const SOURCE_WORD: &str = "\0source";
+
 /// One pair of a scope: a key and the canonical JSON text of its value.
 pub type Pair = (String, String);
 

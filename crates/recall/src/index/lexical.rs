@@ -6,6 +6,7 @@
 
 use super::{
     analyzer::{Analyzer, Side},
+    doc::SOURCE_WORD,
     eligible::Set,
     hash::{IdMap, TermHash},
     view::View,
@@ -36,6 +37,21 @@ pub(super) struct Bm25 {
     /// The score that no document can reach: every term of the query, also those that no document
     /// has, without end.
     ideal: f32,
+    /// Every term of the query, also those that no document has; at most 64.
+    asked: Vec<Asked>,
+}
+
+/// A term that the query asks for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
+    /// Its hash in texts.
+    pub stem: u64,
+    /// Its hash in names of sources.
+    pub in_source: u64,
+    /// Inverse document frequency, no more than that of a term that one document has.
+    pub idf: f32,
+    /// Whether it looks like a name.
+    pub name: bool,
 }
 
 impl Bm25 {
@@ -48,7 +64,8 @@ impl Bm25 {
         let docs = docs.max(1) as f64;
         let mut found: Vec<(usize, QueryTerm, usize)> = Vec::new();
         let mut ideal = 0.0;
-        for (term, count) in query_terms(text, hash) {
+        let mut asked = Vec::new();
+        for (term, count, name, in_source) in query_terms(text, hash) {
             let df: usize = views.iter().map(|v| v.live_count(v.postings(term))).sum();
             let rest = (docs - df as f64).max(0.0);
             let idf = (1.0 + (rest + 0.5) / (df as f64 + 0.5)).ln();
@@ -57,6 +74,12 @@ impl Bm25 {
             // small collection it would outweigh all others.
             let once = (1.0 + (docs - 1.0 + 0.5) / 1.5).ln();
             ideal += (idf.min(once) * f64::from(count)) as f32;
+            asked.push(Asked {
+                stem: term,
+                in_source,
+                idf: idf.min(once) as f32,
+                name,
+            });
             if df > 0 {
                 found.push((found.len(), QueryTerm { hash: term, weight }, df));
             }
@@ -66,12 +89,22 @@ impl Bm25 {
             found.truncate(MAX_TERMS);
             found.sort_by_key(|&(place, ..)| place);
         }
+        if asked.len() > MAX_TERMS {
+            asked.sort_by(|a, b| b.idf.total_cmp(&a.idf));
+            asked.truncate(MAX_TERMS);
+        }
         let average = (total_length as f64 / docs).max(1.0) as f32;
         Self {
             terms: found.into_iter().map(|(_, term, _)| term).collect(),
             norm: (K1 * (1.0 - B), K1 * B / average),
             ideal,
+            asked,
         }
+    }
+
+    /// What the query asks for; the number of a term is its bit in a set of matches.
+    pub fn asked(&self) -> &[Asked] {
+        &self.asked
     }
 
     /// How much of what the query asks for a document with this score has, in [0, 1).
@@ -112,24 +145,28 @@ pub(super) fn has_words(text: &str) -> bool {
     any
 }
 
-/// Distinct terms with their counts, in order of first occurrence; without stop words, unless there
-/// is nothing else.
-fn query_terms(text: &str, hash: TermHash) -> Vec<(u64, u32)> {
+/// Distinct terms with their counts, whether they look like names, and their hashes in names of
+/// sources, in order of first occurrence; without stop words, unless there is nothing else.
+fn query_terms(text: &str, hash: TermHash) -> Vec<(u64, u32, bool, u64)> {
     let mut all = Vec::new();
     Analyzer::new().terms(clip(text), Side::Query, |t| {
-        all.push((hash.stem(t.text), t.stop));
+        let in_source = hash.pair(SOURCE_WORD, t.text);
+        all.push((hash.stem(t.text), t.stop, t.name, in_source));
         true
     });
-    if all.iter().any(|&(_, stop)| !stop) {
-        all.retain(|&(_, stop)| !stop);
+    if all.iter().any(|&(_, stop, ..)| !stop) {
+        all.retain(|&(_, stop, ..)| !stop);
     }
     let mut places: IdMap<u64, usize> = IdMap::default();
-    let mut out: Vec<(u64, u32)> = Vec::new();
-    for (term, _) in all {
+    let mut out: Vec<(u64, u32, bool, u64)> = Vec::new();
+    for (term, _, name, in_source) in all {
         let place = *places.entry(term).or_insert(out.len());
         match out.get_mut(place) {
-            Some((_, count)) => *count += 1,
-            None => out.push((term, 1)),
+            Some((_, count, is_name, _)) => {
+                *count += 1;
+                *is_name |= name;
+            }
+            None => out.push((term, 1, name, in_source)),
         }
     }
     out

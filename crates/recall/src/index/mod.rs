@@ -18,6 +18,7 @@ mod error;
 mod fusion;
 mod hash;
 mod lexical;
+mod matches;
 mod memcell;
 mod neighbours;
 mod query;
@@ -38,11 +39,13 @@ use delta::Delta;
 use hash::TermHash;
 use view::{Bits, View};
 
-pub use doc::{Attrs, Doc, Pair};
+pub use analyzer::source_words;
+pub use doc::{Attrs, Doc, Pair, SOURCE_WORD};
 pub use error::IndexError;
 pub use fusion::{Fusion, Params};
 pub use neighbours::nearest_neighbours;
-pub use query::{Hint, Hit, Judge, MAX_MASKED, MemcellQuery, Query, Verdict};
+pub use query::{Hint, Hit, Judge, MAX_MASKED, MemcellQuery, Near, Query, Shares, Verdict};
+pub use search::ECHO;
 pub use vector::{MAX_DIM, QVec};
 
 /// Sizes of an index.

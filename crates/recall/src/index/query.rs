@@ -47,6 +47,33 @@ pub struct Query<'a> {
 /// Most masked hits that are reported.
 pub const MAX_MASKED: usize = 32;
 
+/// What a document has of the words that the query asks for (stop words left out): each the share of their
+/// inverse document frequencies, in [0, 1], however often and in how long a text a word stands.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Shares {
+    /// In its text.
+    pub text: f32,
+    /// The same of the words that look like names: capitals inside the sentence, digits, identifiers.
+    pub names: f32,
+    /// In its text or that of its neighbours.
+    pub window: f32,
+    /// In its text or that of any admitted hit of its source.
+    pub source: f32,
+    /// In the name of its source.
+    pub source_name: f32,
+}
+
+/// What stands right before or behind a document in its source.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Near {
+    /// Its BM25 as a share of what the query asks for, like [`Hit::coverage`].
+    pub coverage: f32,
+    /// Cosine with the query; 0 without a vector.
+    pub dense: f32,
+    /// The caller's flags.
+    pub flags: u32,
+}
+
 /// A document that was found, with every score that led to its place.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hit {
@@ -72,6 +99,19 @@ pub struct Hit {
     pub bm25_rank: u32,
     /// 0-based place by `dense` among the admitted candidates; `u32::MAX` without a vector.
     pub dense_rank: u32,
+    /// Best `bm25` of the candidates of its source, its own without a source.
+    pub bm25_source: f32,
+    /// Best `dense` of the candidates of its source, its own without a source.
+    pub dense_source: f32,
+    /// What it has of the words of the query.
+    pub shares: Shares,
+    /// What stands right before it in its source.
+    pub before: Option<Near>,
+    /// What stands right behind it in its source.
+    pub after: Option<Near>,
+    /// Cosine with the sum of the vectors of the [`super::ECHO`] best admitted hits but itself: what goes with what was
+    /// found, though the query does not say so. 0 without a vector.
+    pub echo: f32,
     /// What the hits are sorted by, descending; comparable only within one answer.
     pub fused: f32,
 }

@@ -1,11 +1,12 @@
 //! Hybrid search: candidates from both arms and their neighbours, re-scored and fused.
 
 use super::{
-    Hit, IndexError, MAX_MASKED, Query, Verdict, dense,
+    Hit, IndexError, MAX_MASKED, Near, Query, Shares, Verdict, dense,
     eligible::Levels,
     fusion::{self, Scores},
     hash::{IdMap, TermHash},
     lexical::{self, Bm25},
+    matches,
     topk::TopK,
     vector::QueryVec,
     view::{View, source_key},
@@ -17,6 +18,9 @@ use super::{
 const MIN_CANDIDATES: usize = 200;
 /// Most candidates per arm.
 const MAX_CANDIDATES: usize = 1 << 16;
+
+/// Hits whose vectors say what goes with the answer.
+pub const ECHO: usize = 5;
 
 /// A record of one of the views: which view, which record.
 pub(super) type Address = (u8, u32);
@@ -243,7 +247,7 @@ impl Search<'_, '_> {
         let mut order: Vec<usize> = (0..candidates.len()).collect();
         order.sort_by(|&a, &b| fused.totals[b].total_cmp(&fused.totals[a]).then(a.cmp(&b)));
         let (mut free, mut free_masked) = (self.pool(), MAX_MASKED);
-        let mut out = Vec::new();
+        let (mut out, mut found) = (Vec::new(), Vec::new());
         for i in order {
             let left = if admitted[i] {
                 &mut free
@@ -259,13 +263,16 @@ impl Search<'_, '_> {
             *left -= 1;
             if let Some(mut hit) = self.hit(candidates[i]) {
                 hit.bm25 = scores[i].bm25;
-                hit.coverage = self.terms.as_ref().map_or(0.0, |t| t.coverage(hit.bm25));
+                hit.coverage = self.coverage(hit.bm25);
                 hit.dense = scores[i].dense.unwrap_or(0.0);
                 hit.bm25_window = scores[i].bm25_window;
                 hit.dense_window = scores[i].dense_window;
                 hit.bm25_rank = fused.bm25_rank[i];
                 hit.dense_rank = fused.dense_rank[i];
+                hit.bm25_source = scores[i].bm25_source;
+                hit.dense_source = scores[i].dense_source;
                 hit.fused = fused.totals[i];
+                found.push(candidates[i]);
                 out.push(hit);
             }
         }
@@ -273,8 +280,69 @@ impl Search<'_, '_> {
         if free == 0 {
             let last = out.iter().rposition(|h| h.mask.is_none());
             out.truncate(last.map_or(0, |l| l + 1));
+            found.truncate(out.len());
         }
+        self.describe(&found, &mut out);
         out
+    }
+
+    /// Adds to the hits what does not order them here, but may teach a policy to order them better.
+    fn describe(&self, found: &[Candidate], hits: &mut [Hit]) {
+        if let Some(terms) = &self.terms {
+            for (hit, shares) in hits.iter_mut().zip(matches::shares(self, terms, found)) {
+                hit.shares = shares;
+            }
+        }
+        for (hit, c) in hits.iter_mut().zip(found) {
+            let [before, after, ..] = window::neighbours(self, c.at);
+            hit.before = before.and_then(|(_, n)| self.near(n.at));
+            hit.after = after.and_then(|(_, n)| self.near(n.at));
+        }
+        self.add_echoes(found, hits);
+    }
+
+    fn near(&self, at: Address) -> Option<Near> {
+        Some(Near {
+            coverage: self.coverage(self.bm25(at)),
+            dense: self.cosine(at).unwrap_or(0.0),
+            flags: self.attrs(at)?.flags,
+        })
+    }
+
+    fn coverage(&self, bm25: f32) -> f32 {
+        self.terms.as_ref().map_or(0.0, |t| t.coverage(bm25))
+    }
+
+    fn add_echoes(&self, found: &[Candidate], hits: &mut [Hit]) {
+        let codes = |at: Address| self.views[usize::from(at.0)].codes_of(at.1);
+        let admitted = found.iter().filter(|c| c.mask.is_none());
+        let best: Vec<(Address, Vec<f32>)> = admitted
+            .take(ECHO)
+            .filter_map(|c| {
+                let (scale, codes) = codes(c.at)?;
+                Some((c.at, codes.iter().map(|&c| f32::from(c) * scale).collect()))
+            })
+            .collect();
+        // The sum of all of them but the one at `skip`.
+        let sum = |skip: Option<Address>| {
+            let mut sum = vec![0.0f32; best.first()?.1.len()];
+            for (_, vector) in best.iter().filter(|(at, _)| Some(*at) != skip) {
+                for (s, x) in sum.iter_mut().zip(vector) {
+                    *s += x;
+                }
+            }
+            QueryVec::new(&sum, sum.len()).ok().flatten()
+        };
+        let Some(all) = sum(None) else { return };
+        for (hit, c) in hits.iter_mut().zip(found) {
+            let without = best.iter().any(|(at, _)| *at == c.at);
+            let own = without.then(|| sum(Some(c.at)));
+            let query = own.as_ref().map_or(Some(&all), Option::as_ref);
+            let view = &self.views[usize::from(c.at.0)];
+            hit.echo = query
+                .and_then(|q| dense::cosine(q, view, c.at.1))
+                .unwrap_or(0.0);
+        }
     }
 
     /// The best scores of each source: what a session or a file is about says something about all
@@ -306,7 +374,7 @@ impl Search<'_, '_> {
         }
     }
 
-    fn attrs(&self, at: Address) -> Option<&super::Attrs> {
+    pub fn attrs(&self, at: Address) -> Option<&super::Attrs> {
         self.views[usize::from(at.0)].attrs.get(at.1 as usize)
     }
 
@@ -323,6 +391,12 @@ impl Search<'_, '_> {
             dense_window: 0.0,
             bm25_rank: u32::MAX,
             dense_rank: u32::MAX,
+            bm25_source: 0.0,
+            dense_source: 0.0,
+            shares: Shares::default(),
+            before: None,
+            after: None,
+            echo: 0.0,
             fused: 0.0,
         })
     }

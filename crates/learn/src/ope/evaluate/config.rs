@@ -17,7 +17,7 @@ pub struct EvaluateConfig {
     pub delta: f64,
     /// λ: the largest weight in the bounds that are valid for every n.
     pub clip: f64,
-    /// λ of Switch-DR and DR-os.
+    /// The weight that Switch-DR no longer counts beyond, and that DR-os halves (its λ is the square).
     pub lambda: f64,
     /// Fewest trajectories with an outcome.
     pub min_trajectories: usize,

@@ -152,7 +152,9 @@ fn lines(columns: &Columns, has_model: bool, config: &EvaluateConfig) -> Vec<Lin
         Weighting::Dm,
         Weighting::Dr,
         Weighting::SwitchDr { lambda },
-        Weighting::DrOs { lambda },
+        Weighting::DrOs {
+            lambda: lambda * lambda,
+        },
     ];
     let several = columns
         .rounds

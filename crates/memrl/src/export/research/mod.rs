@@ -6,6 +6,7 @@
 
 mod case;
 mod d3rlpy;
+mod format;
 mod npz;
 mod obp;
 mod reduce;
@@ -19,8 +20,11 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use memrl_learn::RewardSpec;
+use memrl_learn::explore::Trial;
 use memrl_store::{DecisionFilter, DecisionRow, Order};
 use serde::Serialize;
+
+pub use self::format::{ResearchFile, ResearchFormat};
 
 use self::case::{Bar, Case, Text};
 use self::reduce::Reason;
@@ -44,141 +48,24 @@ trait Converter {
     }
 }
 
-/// A file that some program of researchers reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResearchFile {
-    /// `vw_first_draw.txt`: Vowpal Wabbit `--cb_adf`, the first draw of drawn slates.
-    VwFirstDraw,
-    /// `vw_holdout.txt`: the same for hold-out coins.
-    VwHoldout,
-    /// `vw_first_draw.dsjson`: Vowpal Wabbit `--dsjson`.
-    DsFirstDraw,
-    /// `vw_holdout.dsjson`: the same for hold-out coins.
-    DsHoldout,
-    /// `vw_slates.dsjson`: Vowpal Wabbit `--ccb_explore_adf --dsjson`, drawn slates slot by slot.
-    DsSlates,
-    /// `obp_slate.npz`: slate feedback of Open Bandit Pipeline.
-    ObpSlate,
-    /// `obp_holdout.npz`: bandit feedback of Open Bandit Pipeline with two actions.
-    ObpHoldout,
-    /// `d3rlpy.npz`: transitions for `scripts/to_d3rlpy.py`.
-    D3rlpy,
-    /// `trl_prompt.jsonl`: TRL, prompt-only.
-    TrlPrompt,
-    /// `trl_sft.jsonl`: TRL, prompt-completion.
-    TrlSft,
-    /// `trl_dpo.jsonl`: TRL, preference.
-    TrlDpo,
-    /// `trl_kto.jsonl`: TRL, unpaired preference.
-    TrlKto,
-}
-
-impl ResearchFile {
-    /// All of them.
-    pub const ALL: [Self; 12] = [
-        Self::VwFirstDraw,
-        Self::VwHoldout,
-        Self::DsFirstDraw,
-        Self::DsHoldout,
-        Self::DsSlates,
-        Self::ObpSlate,
-        Self::ObpHoldout,
-        Self::D3rlpy,
-        Self::TrlPrompt,
-        Self::TrlSft,
-        Self::TrlDpo,
-        Self::TrlKto,
-    ];
-
-    /// Its name.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::VwFirstDraw => "vw_first_draw.txt",
-            Self::VwHoldout => "vw_holdout.txt",
-            Self::DsFirstDraw => "vw_first_draw.dsjson",
-            Self::DsHoldout => "vw_holdout.dsjson",
-            Self::DsSlates => "vw_slates.dsjson",
-            Self::ObpSlate => "obp_slate.npz",
-            Self::ObpHoldout => "obp_holdout.npz",
-            Self::D3rlpy => "d3rlpy.npz",
-            Self::TrlPrompt => "trl_prompt.jsonl",
-            Self::TrlSft => "trl_sft.jsonl",
-            Self::TrlDpo => "trl_dpo.jsonl",
-            Self::TrlKto => "trl_kto.jsonl",
-        }
-    }
-
-    /// Whether it holds queries and contents of cells.
-    pub const fn has_texts(self) -> bool {
-        matches!(
-            self,
-            Self::TrlPrompt | Self::TrlSft | Self::TrlDpo | Self::TrlKto
-        )
-    }
-
-    /// Whether it needs to know which reward is a good one.
-    const fn has_bars(self) -> bool {
-        matches!(self, Self::TrlSft | Self::TrlKto)
-    }
-
-    fn converter(self, dir: &Path, schema: &str) -> io::Result<Box<dyn Converter>> {
-        let holdout = || vw::Reduction::Holdout(reduce::Holdouts::default());
-        Ok(match self {
-            Self::VwFirstDraw => Box::new(vw::Cb(vw::Reduction::FirstDraw)),
-            Self::VwHoldout => Box::new(vw::Cb(holdout())),
-            Self::DsFirstDraw => Box::new(vw::DsJson(vw::Reduction::FirstDraw)),
-            Self::DsHoldout => Box::new(vw::DsJson(holdout())),
-            Self::DsSlates => Box::new(vw::Slates),
-            Self::ObpSlate => Box::new(obp::Slate::create(dir)?),
-            Self::ObpHoldout => Box::new(obp::Holdout::create(dir, schema)?),
-            Self::D3rlpy => Box::new(d3rlpy::Transitions::create(dir, schema)?),
-            Self::TrlPrompt => Box::new(trl::Trl::Prompt),
-            Self::TrlSft => Box::new(trl::Trl::Sft),
-            Self::TrlDpo => Box::new(trl::Trl::Dpo(trl::Pairs::default())),
-            Self::TrlKto => Box::new(trl::Trl::Kto),
-        })
-    }
-}
-
-/// A format that some program of researchers reads: one or several files.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ResearchFormat {
-    /// Vowpal Wabbit, text.
-    VwCb,
-    /// Vowpal Wabbit, decision-service JSON.
-    VwDsjson,
-    /// Open Bandit Pipeline.
-    Obp,
-    /// d3rlpy.
-    D3rlpy,
-    /// TRL, prompt-only.
-    TrlPrompt,
-    /// TRL, supervised fine-tuning.
-    TrlSft,
-    /// TRL, direct preference optimisation.
-    TrlDpo,
-    /// TRL, Kahneman–Tversky optimisation.
-    TrlKto,
-}
-
-impl ResearchFormat {
-    /// Its files.
-    pub const fn files(self) -> &'static [ResearchFile] {
-        match self {
-            Self::VwCb => &[ResearchFile::VwFirstDraw, ResearchFile::VwHoldout],
-            Self::VwDsjson => &[
-                ResearchFile::DsFirstDraw,
-                ResearchFile::DsHoldout,
-                ResearchFile::DsSlates,
-            ],
-            Self::Obp => &[ResearchFile::ObpSlate, ResearchFile::ObpHoldout],
-            Self::D3rlpy => &[ResearchFile::D3rlpy],
-            Self::TrlPrompt => &[ResearchFile::TrlPrompt],
-            Self::TrlSft => &[ResearchFile::TrlSft],
-            Self::TrlDpo => &[ResearchFile::TrlDpo],
-            Self::TrlKto => &[ResearchFile::TrlKto],
-        }
-    }
+/// What writes a file; temporary files go to `dir`.
+fn converter(file: ResearchFile, dir: &Path, plan: &Plan<'_>) -> io::Result<Box<dyn Converter>> {
+    let holdout = || vw::Reduction::Holdout(reduce::Holdouts::new(&plan.trials));
+    let (schema, trials) = (&plan.schema, &plan.trials);
+    Ok(match file {
+        ResearchFile::VwFirstDraw => Box::new(vw::Cb(vw::Reduction::FirstDraw)),
+        ResearchFile::VwHoldout => Box::new(vw::Cb(holdout())),
+        ResearchFile::DsFirstDraw => Box::new(vw::DsJson(vw::Reduction::FirstDraw)),
+        ResearchFile::DsHoldout => Box::new(vw::DsJson(holdout())),
+        ResearchFile::DsSlates => Box::new(vw::Slates),
+        ResearchFile::ObpSlate => Box::new(obp::Slate::create(dir, trials)?),
+        ResearchFile::ObpHoldout => Box::new(obp::Holdout::create(dir, schema, trials)?),
+        ResearchFile::D3rlpy => Box::new(d3rlpy::Transitions::create(dir, schema)?),
+        ResearchFile::TrlPrompt => Box::new(trl::Trl::Prompt),
+        ResearchFile::TrlSft => Box::new(trl::Trl::Sft),
+        ResearchFile::TrlDpo => Box::new(trl::Trl::Dpo(trl::Pairs::default())),
+        ResearchFile::TrlKto => Box::new(trl::Trl::Kto),
+    })
 }
 
 /// One file that was written.
@@ -225,6 +112,8 @@ struct Plan<'a> {
     clearance: Clearance,
     spec: RewardSpec,
     schema: String,
+    /// Trials of single cells that were ever run: their cells have coins of their own.
+    trials: Vec<Trial>,
     bars: BTreeMap<String, Option<Bar>>,
 }
 
@@ -301,9 +190,18 @@ impl Memory {
             query,
             clearance,
             schema: self.newest_schema(query)?,
+            trials: self.trials_run()?,
             spec,
             bars,
         })
+    }
+
+    fn trials_run(&self) -> Result<Vec<Trial>> {
+        let trials = self.roles()?.trials.into_iter().map(|t| Trial {
+            cell: t.cell,
+            p: t.withhold,
+        });
+        Ok(trials.collect())
     }
 
     /// The feature schema of the newest recall decision; empty without one.
@@ -479,7 +377,7 @@ impl Plan<'_> {
     ) -> io::Result<Work<W>> {
         Ok(Work {
             file,
-            converter: file.converter(dir, &self.schema)?,
+            converter: converter(file, dir, self)?,
             out,
             report: ResearchReport {
                 path,

@@ -5,9 +5,11 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use memrl_learn::explore::Trial;
+
 use super::case::{Case, names_of};
 use super::npz::{Kind, Npz};
-use super::reduce::{self, Holdouts, Reason};
+use super::reduce::{self, Coins, Holdouts, Reason};
 use super::{Converter, Taken};
 use crate::{Decision, ExploreMode};
 
@@ -22,11 +24,12 @@ fn hashed(name: &str) -> i64 {
 pub(super) struct Slate {
     arrays: Npz,
     slates: i64,
+    trials: Vec<Trial>,
 }
 
 impl Slate {
-    /// Temporary files go to `dir`.
-    pub(super) fn create(dir: &Path) -> io::Result<Self> {
+    /// `trials` are all that were ever run; temporary files go to `dir`.
+    pub(super) fn create(dir: &Path, trials: &[Trial]) -> io::Result<Self> {
         let one = |name, kind| (name, kind, None);
         let arrays = Npz::create(
             dir,
@@ -45,7 +48,11 @@ impl Slate {
                 one("memory_id", Kind::Id),
             ],
         )?;
-        Ok(Self { arrays, slates: 0 })
+        Ok(Self {
+            arrays,
+            slates: 0,
+            trials: trials.to_vec(),
+        })
     }
 }
 
@@ -58,7 +65,7 @@ struct Position {
     cascade: f64,
 }
 
-fn positions(d: &Decision) -> Result<Vec<Position>, Reason> {
+fn positions(d: &Decision, trials: &[Trial]) -> Result<Vec<Position>, Reason> {
     let shown = reduce::slate(d);
     if shown.is_empty() {
         return Err("an empty slate has no position");
@@ -71,9 +78,7 @@ fn positions(d: &Decision) -> Result<Vec<Position>, Reason> {
         Err(reason) => return Err(reason),
     };
     let all_kept = !d.items.iter().any(|i| i.held_out);
-    let withheld = (d.explore_mode == ExploreMode::Holdout)
-        .then(|| reduce::withheld(d))
-        .flatten();
+    let coins = Coins::of(d, trials);
     let (mut cascade, mut kept) = (1.0, 1.0);
     let last = shown.len() - 1;
     let list = shown.into_iter().enumerate().map(|(k, (index, item))| {
@@ -93,12 +98,13 @@ fn positions(d: &Decision) -> Result<Vec<Position>, Reason> {
             // The freed space of a withheld cell is not refilled: the k-th cell of the wanted slate is at
             // position k iff all soft ones up to it were kept.
             None if single && all_kept => {
-                if let Some(withheld) = &withheld {
-                    kept *= if item.critical {
-                        1.0
+                if let Some(coins) = coins {
+                    let withheld = if item.critical {
+                        0.0
                     } else {
-                        1.0 - withheld(item)
+                        coins.withheld(item)
                     };
+                    kept *= 1.0 - withheld;
                     marginal = kept;
                 }
             }
@@ -117,7 +123,7 @@ impl Converter for Slate {
     fn take(&mut self, case: &Case<'_>, _: &mut dyn Write) -> io::Result<Taken> {
         let read = || {
             let d = reduce::recall(case.row)?;
-            Ok((d, case.reward()?, positions(d)?))
+            Ok((d, case.reward()?, positions(d, &self.trials)?))
         };
         let (d, reward, positions) = match read() {
             Ok(read) => read,
@@ -160,7 +166,7 @@ pub(super) struct Holdout {
 
 impl Holdout {
     /// For decisions under this feature schema; temporary files go to `dir`.
-    pub(super) fn create(dir: &Path, schema: &str) -> io::Result<Self> {
+    pub(super) fn create(dir: &Path, schema: &str, trials: &[Trial]) -> io::Result<Self> {
         let width = names_of(schema).map_or(0, |names| names.len());
         let one = |name, kind| (name, kind, None);
         let arrays = Npz::create(
@@ -178,7 +184,7 @@ impl Holdout {
         )?;
         Ok(Self {
             arrays,
-            holdouts: Holdouts::default(),
+            holdouts: Holdouts::new(trials),
             schema: schema.to_owned(),
         })
     }

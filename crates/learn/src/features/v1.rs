@@ -4,57 +4,38 @@
 //! set of features, or another formula, is another schema with another name, because logged
 //! features and trained weights are read by position.
 
+use std::sync::LazyLock;
+
 use memrl_types::{CellStatus, CellType, Origin};
 
+use super::{Feature, Formula, fingerprint, formulas};
 use crate::{Candidate, Context, ScopeLevel};
 
 /// The name and version of the schema.
 pub const RECALL_V1: &str = "recall-v1";
 
-/// One feature of a schema.
-#[derive(Debug, Clone, Copy)]
-pub struct Feature {
-    /// Its name.
-    pub name: &'static str,
-    /// What it means.
-    pub meaning: &'static str,
-    /// Its smallest value; smaller ones are clipped to it.
-    pub low: f32,
-    /// Its largest value; larger ones are clipped to it.
-    pub high: f32,
-    /// The formula.
-    get: fn(&Context, &Candidate) -> f64,
-}
-
-/// Declares the table.
-macro_rules! schema {
-    ($($name:literal, $low:literal ..= $high:literal, $meaning:literal, $get:expr;)+) => {
-        &[$(Feature { name: $name, meaning: $meaning, low: $low, high: $high, get: $get }),+]
-    };
-}
-
 /// 1 for true.
-fn flag(b: bool) -> f64 {
+pub(super) fn flag(b: bool) -> f64 {
     f64::from(u8::from(b))
 }
 
 /// `ln(1 + x)` for sizes; negative sizes count as 0.
-fn log(x: f64) -> f64 {
+pub(super) fn log(x: f64) -> f64 {
     x.max(0.0).ln_1p()
 }
 
 /// `1 / (1 + rank)`, 0 when the list does not hold the cell.
-fn reciprocal(rank: Option<u32>) -> f64 {
+pub(super) fn reciprocal(rank: Option<u32>) -> f64 {
     rank.map_or(0.0, |r| 1.0 / (1.0 + f64::from(r)))
 }
 
 /// The share of the budget, net of the overhead, that the item would take.
-fn cost_share(ctx: &Context, c: &Candidate) -> f64 {
+pub(super) fn cost_share(ctx: &Context, c: &Candidate) -> f64 {
     let room = ctx.budget_tokens.saturating_sub(ctx.overhead_tokens);
     f64::from(c.cost) / (room as f64).max(1.0)
 }
 
-static SCHEMA: &[Feature] = schema! {
+pub(super) static SCHEMA: &[Formula] = formulas! {
     "score", -10.0..=10.0, "score that ordered the candidates (fused, [0, 1], on native routes)", |_, c| c.score;
     "bm25", 0.0..=1.0, "lexical score, min-max normalised; 0 when missing", |_, c| c.bm25.unwrap_or(0.0);
     "has_bm25", 0.0..=1.0, "1 when the words found it", |_, c| flag(c.bm25.is_some());
@@ -108,29 +89,19 @@ static SCHEMA: &[Feature] = schema! {
 
 /// The features of `recall-v1`, in their order.
 pub fn schema() -> &'static [Feature] {
-    SCHEMA
+    static FEATURES: LazyLock<Vec<Feature>> =
+        LazyLock::new(|| SCHEMA.iter().map(|f| f.feature).collect());
+    &FEATURES
 }
 
 /// A fingerprint of the schema: the first 16 hexadecimal digits of the BLAKE3 hash of its name
 /// and of the names and ranges of its features. A policy trained on another one is refused.
 pub fn schema_hash() -> String {
-    use std::fmt::Write as _;
-
-    let mut text = format!("{RECALL_V1}\n");
-    for f in SCHEMA {
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{}\t{}\t{}", f.name, f.low, f.high);
-    }
-    blake3::hash(text.as_bytes()).to_hex()[..16].to_owned()
+    fingerprint(RECALL_V1, schema())
 }
 
 /// The features of a candidate, one per row of [`schema`]: always finite and in range. What is
 /// not a number counts as 0.
 pub fn features(ctx: &Context, c: &Candidate) -> Vec<f32> {
-    let value = |f: &Feature| {
-        let x = (f.get)(ctx, c);
-        let x = if x.is_nan() { 0.0 } else { x };
-        (x as f32).clamp(f.low, f.high)
-    };
-    SCHEMA.iter().map(value).collect()
+    SCHEMA.iter().map(|f| f.of(ctx, c)).collect()
 }
