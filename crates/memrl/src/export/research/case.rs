@@ -88,3 +88,48 @@ impl Case<'_> {
 pub(super) fn names_of(schema: &str) -> Option<Vec<&'static str>> {
     (schema == features::RECALL_V1).then(|| features::schema().iter().map(|f| f.name).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::reduce::tests::{decided, item, row};
+    use super::*;
+
+    #[test]
+    fn good_is_above_the_median_or_at_it_where_nothing_lies_above() {
+        let good = |rewards: &[f64], x: f64| Bar::of(rewards.to_vec()).map(|b| b.is_good(x));
+        assert_eq!(good(&[0.0, 1.0, 0.5], 0.5), Some(false));
+        assert_eq!(good(&[0.0, 1.0, 0.5], 0.6), Some(true));
+        assert_eq!(good(&[0.0, 1.0], 0.5), Some(false), "between the two");
+        let mostly = [1.0, 1.0, 1.0, 0.0];
+        assert_eq!(
+            good(&mostly, 1.0),
+            Some(true),
+            "as well as possible is good"
+        );
+        assert_eq!(good(&mostly, 0.0), Some(false));
+        assert_eq!(good(&[1.0, 1.0], 1.0), None, "no better and worse");
+        assert_eq!(good(&[], 1.0), None);
+    }
+
+    #[test]
+    fn features_are_named_by_the_schema_of_the_decision_and_by_no_other() {
+        let bars = BTreeMap::new();
+        let names = |schema: &str, width: usize| {
+            let mut d = decided(0, vec![item(1, true)], 0.9);
+            d.feature_schema = schema.into();
+            d.items[0].features = vec![0.5; width];
+            let row = row(d, true);
+            let case = Case {
+                row: &row,
+                reward: None,
+                texts: Vec::new(),
+                bars: &bars,
+            };
+            case.names().map(|names| names.len())
+        };
+        let width = names_of(features::RECALL_V1).unwrap().len();
+        assert_eq!(names(features::RECALL_V1, width), Ok(width));
+        assert_eq!(names(features::RECALL_V1, width - 1), Err(OTHER_SCHEMA));
+        assert_eq!(names("recall-v999", width), Err(OTHER_SCHEMA));
+    }
+}

@@ -147,3 +147,27 @@ impl Converter for Transitions {
         self.arrays.finish(out)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::reduce::tests::{decided, item};
+    use super::*;
+
+    #[test]
+    fn critical_memories_are_seen_withheld_ones_are_not_and_the_stop_is_last() {
+        let mut items = vec![item(1, true), item(2, true), item(3, false), item(4, false)];
+        for (i, x) in items.iter_mut().zip([1.0, 2.0, 4.0, 8.0]) {
+            i.features = vec![x];
+        }
+        items[0].critical = true;
+        items[3].held_out = false;
+        let all = transitions(&decided(0, items, 0.1), 1);
+        let ln = |n: f32| n.ln_1p();
+        assert_eq!(all.len(), 2);
+        assert_eq!(all[0].action, [2.0, 0.0]);
+        // 10 of 100 tokens are taken by the critical one; 2 and 4 are left, the third is withheld.
+        assert_eq!(all[0].observation, [0.9, ln(1.0), ln(2.0), 1.0, 5.0]);
+        assert_eq!(all[1].action, [0.0, 1.0]);
+        assert_eq!(all[1].observation, [0.8, ln(2.0), ln(1.0), 1.5, 8.0]);
+    }
+}

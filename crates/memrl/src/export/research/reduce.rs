@@ -290,7 +290,7 @@ fn tosses(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::{Component, DecisionId, Propensity, Scope, Timestamp};
 
@@ -299,7 +299,7 @@ mod tests {
     }
 
     /// A candidate that was wanted, and shown or withheld.
-    fn item(n: u8, selected: bool) -> Item {
+    pub(in super::super) fn item(n: u8, selected: bool) -> Item {
         Item {
             cell_id: cell(n),
             version: 1,
@@ -322,7 +322,7 @@ mod tests {
     }
 
     /// A decision with hold-outs of 0.1, in which the slate had this probability.
-    fn decided(step: u32, items: Vec<Item>, p: f64) -> Decision {
+    pub(in super::super) fn decided(step: u32, items: Vec<Item>, p: f64) -> Decision {
         Decision {
             decision_id: DecisionId::from_random([1; 16]),
             query_id: DecisionId::from_random([2; 16]),
@@ -360,7 +360,7 @@ mod tests {
         }
     }
 
-    fn row(decision: Decision, ends: bool) -> DecisionRow {
+    pub(in super::super) fn row(decision: Decision, ends: bool) -> DecisionRow {
         DecisionRow {
             seq: 0,
             seqs: Vec::new(),
