@@ -86,7 +86,8 @@ impl Case<'_> {
 
 /// The names of the features of a schema, in their order; `None` for one that is not known here.
 pub(super) fn names_of(schema: &str) -> Option<Vec<&'static str>> {
-    (schema == features::RECALL_V1).then(|| features::schema().iter().map(|f| f.name).collect())
+    let table = features::table(schema)?;
+    Some(table.iter().map(|f| f.name).collect())
 }
 
 #[cfg(test)]
@@ -127,9 +128,11 @@ mod tests {
             };
             case.names().map(|names| names.len())
         };
-        let width = names_of(features::RECALL_V1).unwrap().len();
-        assert_eq!(names(features::RECALL_V1, width), Ok(width));
-        assert_eq!(names(features::RECALL_V1, width - 1), Err(OTHER_SCHEMA));
-        assert_eq!(names("recall-v999", width), Err(OTHER_SCHEMA));
+        for schema in [features::RECALL_V1, features::RECALL_V2] {
+            let width = names_of(schema).unwrap().len();
+            assert_eq!(names(schema, width), Ok(width));
+            assert_eq!(names(schema, width - 1), Err(OTHER_SCHEMA));
+        }
+        assert_eq!(names("recall-v999", 1), Err(OTHER_SCHEMA));
     }
 }
