@@ -36,6 +36,15 @@ pub enum Error {
     /// A reward spec cannot be used.
     #[error(transparent)]
     Reward(#[from] RewardSpecError),
+    /// Nothing was trained.
+    #[error(transparent)]
+    Train(#[from] memrl_learn::train::TrainError),
+    /// There is no answer about impact.
+    #[error(transparent)]
+    Impact(#[from] memrl_learn::impact::ImpactError),
+    /// A reward spec cannot be checked.
+    #[error(transparent)]
+    RewardCheck(#[from] memrl_learn::reward::check::CheckError),
     /// A scope cannot be asked for.
     #[error(transparent)]
     Scope(#[from] ScopeError),
@@ -100,6 +109,9 @@ impl Error {
             Self::Reward(RewardSpecError::Unknown(_)) => Code::RewardSpecNotFound,
             Self::Scope(ScopeError::NullValue(_)) => Code::NullScope,
             Self::Scope(ScopeError::Empty) => Code::EmptyScope,
+            Self::RewardCheck(_) => Code::TooLittleData,
+            Self::Train(e) => train_code(e),
+            Self::Impact(e) => impact_code(e),
             Self::Reward(_) | Self::Scope(_) | Self::Format { .. } => Code::InvalidInput,
             Self::Config(_) | Self::Explore(_) => Code::InvalidConfig,
         }
@@ -108,6 +120,26 @@ impl Error {
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
         self.code().info().hint
+    }
+}
+
+/// What stands in the way of a training.
+fn train_code(error: &memrl_learn::train::TrainError) -> Code {
+    use memrl_learn::train::TrainError as E;
+    match error {
+        E::TooFew { .. } | E::NoVariation { .. } => Code::TooLittleData,
+        E::Stopped { .. } => Code::Stopped,
+        E::ForeignCheckpoint { .. } => Code::Conflict,
+        _ => Code::InvalidInput,
+    }
+}
+
+/// What stands in the way of an answer about impact.
+fn impact_code(error: &memrl_learn::impact::ImpactError) -> Code {
+    use memrl_learn::impact::ImpactError as E;
+    match error {
+        E::BadConfig { .. } | E::BadNumber { .. } => Code::InvalidInput,
+        _ => Code::TooLittleData,
     }
 }
 

@@ -1,10 +1,12 @@
 //! The engine object: what it is made of and how it is opened.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use memrl_learn::RewardSpec;
+use memrl_learn::policy::Learned;
 use memrl_recall::embed::{EmbedError, Embedder, EmbedderSpec, from_spec};
 use memrl_recall::index::QVec;
 use memrl_store::{INDEX_STALE, SqliteStore, Store, StoreError, Vector};
@@ -83,6 +85,8 @@ pub struct Memory {
     /// Held while the memory is open: a restore must not pull the file from under it.
     _presence: File,
     rng: Mutex<ChaCha12Rng>,
+    /// Learned policies that were read already, by label.
+    learned: Mutex<HashMap<String, Arc<Learned>>>,
 }
 
 impl Memory {
@@ -163,6 +167,7 @@ impl Memory {
             hash_key,
             _presence: presence,
             rng: Mutex::new(rng),
+            learned: Mutex::default(),
         })
     }
 
@@ -186,6 +191,7 @@ impl Memory {
     /// server calls it in the background, a command at its end.
     pub fn maintain(&self) -> Result<()> {
         self.finish_prunes()?;
+        self.policy_upkeep()?;
         self.store.maintain()?;
         let stale = self.store.meta(INDEX_STALE)?.is_some_and(|v| v == b"1");
         if stale || self.live.wants_snapshot(&*self.store)? {
@@ -333,6 +339,11 @@ impl Memory {
         *blake3::keyed_hash(&self.hash_key, content.as_bytes()).as_bytes()
     }
 
+    /// The key that hashes of contents are made with.
+    pub(crate) fn content_key(&self) -> [u8; 32] {
+        self.hash_key
+    }
+
     pub(crate) fn new_cell_id(&self) -> CellId {
         CellId::from_random(self.random())
     }
@@ -345,6 +356,11 @@ impl Memory {
         let mut bytes = [0; N];
         self.rng().fill_bytes(&mut bytes);
         bytes
+    }
+
+    pub(crate) fn learned_cache(&self) -> MutexGuard<'_, HashMap<String, Arc<Learned>>> {
+        // Entries are put in whole.
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn rng(&self) -> MutexGuard<'_, ChaCha12Rng> {

@@ -73,6 +73,16 @@ codes! {
     NotATranscript = ("not_a_transcript", 422, 2, "give a session file of Claude Code (~/.claude/projects/…/*.jsonl) or Codex (~/.codex/sessions/…/rollout-*.jsonl)"),
     /// No such policy.
     PolicyNotFound = ("policy_not_found", 404, 4, "built in are: baseline_v0, similarity, utility, none"),
+    /// A policy file that is damaged, foreign, or of a newer version.
+    BadPolicyFile = ("bad_policy_file", 422, 2, "train the policy again, or export it again where it came from"),
+    /// The log says too little to answer.
+    TooLittleData = ("too_little_data", 409, 5, "the message says what to log; `memrl status` and `memrl stats` count what there is"),
+    /// Nothing has proved that the policy is better.
+    NotProven = ("not_proven", 409, 5, "let its canary go on (`memrl policy check`), or say why it should be done all the same: --force REASON"),
+    /// Work that somebody stopped.
+    Stopped = ("stopped", 409, 1, "repeat the command with --resume to go on"),
+    /// No such job.
+    JobNotFound = ("job_not_found", 404, 4, "GET /v1/jobs lists the jobs of this server"),
     /// No such reward spec.
     RewardSpecNotFound = ("reward_spec_not_found", 404, 4, "built in are: memcell_v1, bounded_v1; or give the path of a TOML file"),
     /// Another writer was first.

@@ -4,10 +4,12 @@
 
 use std::sync::Arc;
 
-use memrl_learn::policy::{Utility, by_name};
+use memrl_learn::explore::Trial;
+use memrl_learn::policy::{PolicyError, Utility, by_name};
 use memrl_learn::{ExploreConfig, RecallPolicy};
 
 use super::Roles;
+use crate::config::ValueConfig;
 use crate::{Memory, Result};
 
 /// The policies of one recall, and what is randomised about it.
@@ -66,8 +68,15 @@ impl Memory {
                 lineup.explore.canary_share = e.canary_share;
             }
         }
+        let roles = self.roles()?;
+        if explore {
+            lineup.explore.trial = roles.trial.as_ref().map(|t| Trial {
+                cell: t.cell,
+                p: t.withhold,
+            });
+        }
         if asked.is_none() {
-            self.take_roles(&mut lineup, &self.roles()?, explore);
+            self.take_roles(&mut lineup, &roles, explore);
         }
         Ok(lineup)
     }
@@ -124,16 +133,27 @@ impl Memory {
     /// The policy of this name, with the settings that it takes: a built-in one, or one of the
     /// registry.
     pub(crate) fn policy(&self, name: &str) -> Result<Arc<dyn RecallPolicy>> {
+        self.policy_weighing(name, self.config.values.utility_weight)
+    }
+
+    /// The same with another weight of values, in [0, 1).
+    pub(crate) fn policy_weighing(&self, name: &str, weight: f64) -> Result<Arc<dyn RecallPolicy>> {
+        let values = ValueConfig {
+            utility_weight: weight,
+            ..self.config.values.clone()
+        };
         let utility = Utility {
-            weight: self.config.values.utility_odds(),
-            prior_mass: self.config.values.prior_mass(),
+            weight: values.utility_odds(),
+            prior_mass: values.prior_mass(),
             ..Utility::default()
         };
-        let named =
-            name == utility.id() || name == format!("{}@{}", utility.id(), utility.version());
-        if named {
+        if name == utility.id() || name == utility.label() {
             return Ok(Arc::new(utility));
         }
-        Ok(by_name(name)?)
+        match by_name(name) {
+            // What is not built in may be learned.
+            Err(PolicyError::Unknown { .. }) => Ok(self.learned(name)?),
+            found => Ok(found?),
+        }
     }
 }

@@ -4,6 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::live::private_file;
 use crate::{CellId, Error, Memory, Result, Timestamp};
 
 /// Where the roles are kept.
@@ -22,8 +23,10 @@ pub struct Roles {
     pub control: Option<Control>,
     /// The policy that says what it would have done and does nothing.
     pub shadow: Option<String>,
-    /// Cells whose effect is being tried.
-    pub trials: Vec<CellTrial>,
+    /// The cell whose effect is being tried.
+    pub trial: Option<CellTrial>,
+    /// The cells that were tried before, with the probability that they were withheld with.
+    pub tried_cells: Vec<(CellId, f64)>,
     /// Policies that were ever put on trial: the more are tried, the stronger each one's proof must be.
     pub tried: u32,
 }
@@ -39,6 +42,9 @@ pub struct Canary {
     pub since: Timestamp,
     /// The how many-th policy on trial it is, from 1.
     pub number: u32,
+    /// Whether a person promotes it: a proof does not do so by itself.
+    #[serde(default)]
+    pub hold: bool,
 }
 
 /// The former incumbent beside a promoted policy.
@@ -73,5 +79,31 @@ impl Memory {
                 .map_err(|e| Error::format("policy roles", e.to_string()))?,
             None => Roles::default(),
         })
+    }
+
+    /// Changes the roles; of any number of processes that do so at once each sees what the ones
+    /// before it did.
+    pub(crate) fn change_roles<T>(
+        &self,
+        change: impl FnOnce(&mut Roles) -> Result<T>,
+    ) -> Result<T> {
+        let _alone = self.roles_lock()?;
+        let mut roles = self.roles()?;
+        let before = roles.clone();
+        let answer = change(&mut roles)?;
+        if roles != before {
+            let bytes = serde_json::to_vec(&roles)
+                .map_err(|e| Error::format("policy roles", e.to_string()))?;
+            self.store.set_meta(KEY, &bytes)?;
+        }
+        Ok(answer)
+    }
+
+    /// A lock that the system releases with the process.
+    fn roles_lock(&self) -> Result<std::fs::File> {
+        let path = self.dir.join("policies.lock");
+        let file = private_file(&path).map_err(|e| Error::io(&path, e))?;
+        file.lock().map_err(|e| Error::io(&path, e))?;
+        Ok(file)
     }
 }

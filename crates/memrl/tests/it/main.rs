@@ -4,6 +4,7 @@ mod cells;
 mod compatibility;
 mod episodes;
 mod foreign;
+mod learning;
 mod log;
 mod recall;
 mod research;

@@ -196,14 +196,6 @@ impl Memory {
         })
     }
 
-    fn trials_run(&self) -> Result<Vec<Trial>> {
-        let trials = self.roles()?.trials.into_iter().map(|t| Trial {
-            cell: t.cell,
-            p: t.withhold,
-        });
-        Ok(trials.collect())
-    }
-
     /// The feature schema of the newest recall decision; empty without one.
     fn newest_schema(&self, query: &DatasetQuery) -> Result<String> {
         let filter = DecisionFilter {

@@ -1,0 +1,256 @@
+//! What trial and watch have shown so far: the gate's verdicts on live trajectories.
+//!
+//! A trajectory counts once it is closed: with its first outcome, or as one without when none has come for [`PATIENCE_DAYS`]. The order is that of closing, so
+//! what was counted stays counted in the same order, and looking more often changes nothing.
+
+use memrl_learn::gate::{self, Arrival, Role, StopReason, Summary, Trial, TrialConfig, Verdict};
+use serde::Serialize;
+use serde_json::json;
+
+use super::trajectories::TrajectoryRow;
+use super::{Roles, Step};
+use crate::{Code, Decision, Error, Memory, Result, Timestamp};
+
+/// Days after which a trajectory without an outcome is taken for one that gets none.
+pub const PATIENCE_DAYS: f64 = 1.0;
+/// δ of the first policy on trial; later ones get less ([`gate::spread`]).
+pub const DELTA: f64 = 0.05;
+/// Seconds between two looks that upkeep takes on its own.
+const LOOK_EVERY: f64 = 600.0;
+/// When upkeep looked last.
+const LOOKED: &str = "policy_looked";
+
+/// A trial or a watch, so far.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Standing {
+    /// The policy on trial, or the promoted one.
+    pub policy: String,
+    /// What it is compared with.
+    pub control: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// δ.
+    pub delta: f64,
+    /// Numbers and verdict.
+    pub summary: Summary,
+    /// The verdict as a sentence.
+    pub sentence: String,
+}
+
+impl Standing {
+    /// Why it must end, if it must.
+    pub(super) fn stop_because(&self) -> Option<String> {
+        match self.summary.verdict {
+            Verdict::Stop { why } => Some(
+                match why {
+                    StopReason::Unsafe => "more unsafe outcomes than the control",
+                    StopReason::Worse => "shown to be worse than the control",
+                    StopReason::Stale => "misled by outdated memories more often than the control",
+                    _ => "stopped by the gate",
+                }
+                .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+
+    /// What is noted with a step that follows from it.
+    fn evidence(&self) -> serde_json::Value {
+        json!({
+            "control": self.control,
+            "e_better": self.summary.e_better,
+            "e_worse": self.summary.e_worse,
+            "e_unsafe": self.summary.e_unsafe,
+            "trajectories": [
+                self.summary.policy.trajectories,
+                self.summary.control.trajectories,
+            ],
+        })
+    }
+
+    fn proved(&self) -> bool {
+        self.summary.verdict == Verdict::Promote
+    }
+}
+
+/// What a look showed, and what was done about it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct CheckReport {
+    /// The policy on trial.
+    pub canary: Option<Standing>,
+    /// The promoted policy beside its control.
+    pub control: Option<Standing>,
+    /// What was done.
+    pub done: Vec<Step>,
+}
+
+impl Memory {
+    /// Looks at what trial and watch have shown so far, and acts on it: promotes what proved better (unless its trial says that
+    /// a person does that), ends a trial that proved worse or unsafe, and rolls back a promoted policy that proved worse than its
+    /// control. May be called at any time, as often as one likes.
+    pub fn policy_check(&self) -> Result<CheckReport> {
+        let roles = self.roles()?;
+        let mut report = CheckReport {
+            canary: self.canary_standing(&roles)?,
+            control: self.control_standing(&roles)?,
+            done: Vec::new(),
+        };
+        // First back, then forth: a canary was compared with the incumbent that is rolled back.
+        if let Some(standing) = &report.control
+            && let Some(reason) = standing.stop_because()
+        {
+            report
+                .done
+                .push(self.roll_back(&reason, standing.evidence())?);
+        }
+        if let (Some(standing), Some(canary)) = (&report.canary, &roles.canary) {
+            if let Some(reason) = standing.stop_because() {
+                report
+                    .done
+                    .push(self.end_trial(&reason, standing.evidence())?);
+            } else if standing.proved() && !canary.hold && report.done.is_empty() {
+                let step = self.put_in_charge(&canary.policy, None, standing.evidence())?;
+                report.done.push(step);
+            }
+        }
+        Ok(report)
+    }
+
+    /// The same, as part of upkeep: not more often than every ten minutes, and only while there is something to look at.
+    pub(crate) fn policy_upkeep(&self) -> Result<()> {
+        let roles = self.roles()?;
+        if roles.canary.is_none() && roles.control.is_none() && roles.trial.is_none() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        let last = self.store.meta(LOOKED)?;
+        let last = last.and_then(|b| b.try_into().ok().map(i64::from_le_bytes));
+        let soon = |t: i64| now.days_since(Timestamp(t)) * 86_400.0 < LOOK_EVERY;
+        if last.is_some_and(soon) {
+            return Ok(());
+        }
+        self.store.set_meta(LOOKED, &now.0.to_le_bytes())?;
+        self.policy_check()?;
+        self.trial_check()?;
+        Ok(())
+    }
+
+    fn canary_standing(&self, roles: &Roles) -> Result<Option<Standing>> {
+        let Some(canary) = &roles.canary else {
+            return Ok(None);
+        };
+        let delta = gate::spread(DELTA, u64::from(canary.number));
+        let config = TrialConfig {
+            delta,
+            ..TrialConfig::default()
+        };
+        let summary = self.compare(config, &canary.policy, "canary", "incumbent", canary.since)?;
+        Ok(Some(Standing {
+            policy: canary.policy.clone(),
+            control: self.in_charge(roles),
+            since: canary.since,
+            delta,
+            sentence: summary.verdict.sentence(),
+            summary,
+        }))
+    }
+
+    fn control_standing(&self, roles: &Roles) -> Result<Option<Standing>> {
+        let (Some(control), Some(incumbent)) = (&roles.control, &roles.incumbent) else {
+            return Ok(None);
+        };
+        let config = TrialConfig {
+            role: Role::Watch,
+            delta: DELTA,
+            ..TrialConfig::default()
+        };
+        let summary = self.compare(config, incumbent, "incumbent", "control", control.since)?;
+        let settings = || "the policies of the settings".to_owned();
+        Ok(Some(Standing {
+            policy: incumbent.clone(),
+            control: control.policy.clone().unwrap_or_else(settings),
+            since: control.since,
+            delta: DELTA,
+            sentence: summary.verdict.sentence(),
+            summary,
+        }))
+    }
+
+    /// The policy in charge, for people.
+    fn in_charge(&self, roles: &Roles) -> String {
+        let settings = || "the policies of the settings".to_owned();
+        roles.incumbent.clone().unwrap_or_else(settings)
+    }
+
+    /// Two arms since a time, trajectory by trajectory in the order of closing: `ours` is the arm in which `policy` acts.
+    fn compare(
+        &self,
+        config: TrialConfig,
+        policy: &str,
+        ours: &str,
+        theirs: &str,
+        since: Timestamp,
+    ) -> Result<Summary> {
+        let spec = self.spec("bounded_v1")?;
+        let (low, high) = spec.bounds().unwrap_or((0.0, 1.0));
+        // Both arms were in force, and ours was this policy's: the trajectory could have been in either.
+        let between = |d: &Decision| {
+            let has = |name: &str| d.arms.iter().any(|a| a.name == name && a.share > 0.0);
+            let acts = |a: &crate::Arm| a.name == ours && a.policy == policy;
+            has(theirs) && d.arms.iter().any(acts) && (d.arm == ours || d.arm == theirs)
+        };
+        let rows = self.trajectories(Some(since), None, &spec, &between)?;
+        let now = self.clock.now();
+        let closed_at = |r: &TrajectoryRow| match r.reported_at {
+            Some(at) => Some(at),
+            None => Some(r.first_at.plus_days(PATIENCE_DAYS)).filter(|at| *at <= now),
+        };
+        let mut closed: Vec<(Timestamp, &TrajectoryRow)> = rows
+            .iter()
+            .filter_map(|r| Some((closed_at(r)?, r)))
+            .collect();
+        closed.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.name.cmp(&b.1.name)));
+        let bad = |e: gate::TrialError| Error::invalid(Code::InvalidInput, "trial", e.to_string());
+        let mut trial = Trial::new(config).map_err(bad)?;
+        for (_, row) in closed {
+            let share = |name: &str| {
+                let arm = row.arms.iter().find(|a| a.name == name);
+                arm.map_or(0.0, |a| a.share)
+            };
+            let arrival = Arrival {
+                treated: row.arm == ours,
+                p: share(ours) / (share(ours) + share(theirs)),
+                reward: row
+                    .reward
+                    .map(|r| ((r - low) / (high - low)).clamp(0.0, 1.0)),
+                unsafe_action: row.unsafe_action.unwrap_or(false),
+                stale: row.stale.unwrap_or(false),
+            };
+            trial.update(&arrival).map_err(bad)?;
+        }
+        Ok(trial.summary())
+    }
+
+    /// Refuses unless the trial of this policy has proved it better.
+    pub(super) fn proof_of(&self, label: &str) -> Result<()> {
+        let roles = self.roles()?;
+        let refused = |why: String| Err(Error::invalid(Code::NotProven, "policy", why));
+        let Some(canary) = roles.canary.as_ref().filter(|c| c.policy == label) else {
+            return refused(format!(
+                "{label} has not been on trial: `memrl policy canary {label}` starts one"
+            ));
+        };
+        if let Ok(file) = self.policy_file(label)
+            && file.card.data.to.is_some_and(|to| to >= canary.since)
+        {
+            return refused(format!(
+                "{label} was trained on decisions of its own trial; train it again on what was before, or try it anew"
+            ));
+        }
+        match self.canary_standing(&roles)? {
+            Some(standing) if standing.proved() => Ok(()),
+            Some(standing) => refused(format!("{label}: {}", standing.sentence)),
+            None => refused(format!("{label} is not on trial")),
+        }
+    }
+}

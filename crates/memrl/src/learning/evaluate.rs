@@ -1,0 +1,278 @@
+//! What a policy would earn, from a log that other policies made.
+//!
+//! Reads the log once for a reward model and once for the estimates; those are [`memrl_learn::ope`]'s. What the policy was trained on
+//! is left out.
+
+use std::cell::RefCell;
+use std::ops::ControlFlow;
+
+use memrl_learn::data::{Dataset, Logged};
+use memrl_learn::gate;
+use memrl_learn::ope::evaluate::{EvaluateConfig, Report, evaluate};
+use memrl_learn::ope::log::{Draw, Replay, ReplayConfig};
+use memrl_learn::train::Hooks;
+use memrl_learn::train::credit::{self, Credit};
+use serde::{Deserialize, Serialize};
+
+use super::log::{LogQuery, Reader};
+use super::registry::logged_schema;
+use super::target::Asked;
+use crate::{Code, Error, Memory, Result};
+
+/// Newest decisions that the reward model is fitted on.
+const MODEL_LIMIT: u64 = 5_000;
+
+/// What to evaluate.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvaluateRequest {
+    /// The policy.
+    pub policy: String,
+    /// The part of the log.
+    pub log: LogQuery,
+    /// The reward spec; must be bounded.
+    pub spec: String,
+    /// Temperature of its drawn slates; `None`: that of the log.
+    pub temperature: Option<f64>,
+    /// Evaluate drawn slates only, instead of what the policy would do in the incumbent's place under the randomisation of the log.
+    pub drawn: bool,
+    /// Slates drawn per decision for what a model expects of the policy.
+    pub slates: usize,
+    /// Seed of those draws.
+    pub seed: u64,
+}
+
+impl Default for EvaluateRequest {
+    fn default() -> Self {
+        Self {
+            policy: String::new(),
+            log: LogQuery::default(),
+            spec: "bounded_v1".to_owned(),
+            temperature: None,
+            drawn: false,
+            slates: 8,
+            seed: 1,
+        }
+    }
+}
+
+/// The answer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EvaluateReport {
+    /// The policy (`name@version`).
+    pub policy: String,
+    /// The reward spec.
+    pub spec: String,
+    /// How it was taken to make slates of its scores.
+    pub draw: Draw,
+    /// Decisions left out because the policy was trained on their trajectories.
+    pub trained_on: u64,
+    /// Decisions left out because they were logged under another feature schema.
+    pub foreign: u64,
+    /// Decisions left out because a cell was on trial during their trajectory.
+    pub on_trial: u64,
+    /// Decisions that the reward model was fitted on; 0: there is none, because the log says too little for one.
+    pub model: u64,
+    /// The estimates and the verdict.
+    pub report: Report,
+}
+
+impl Memory {
+    /// Estimates what a policy would earn in the incumbent's place, from the log. Refuses, and says what to log, where
+    /// the log cannot tell.
+    pub fn evaluate(
+        &self,
+        request: &EvaluateRequest,
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<EvaluateReport> {
+        let schema = logged_schema()?;
+        let spec = self.spec(&request.spec)?;
+        let asked = self.asked(&request.policy, &schema)?;
+        let label = asked.label();
+        let trained_on = match &asked {
+            Asked::Learned(_) => Some(self.policy_file(&label)?.card.data),
+            Asked::Rule(..) => None,
+        };
+        let seen = |name: &str| trained_on.as_ref().is_some_and(|t| t.has(name));
+        let model = self.reward_model(&request.log, &schema, &spec, &seen)?;
+        let mut draw = None;
+        let (mut left_out, mut on_trial, mut read) = (0, 0, 0);
+        let mut stopped = false;
+        let mut failure = None;
+        let mut decisions: Option<Replay<'_>> = None;
+        let cache = Scores::default();
+        let names: RefCell<Vec<String>> = RefCell::default();
+        let q = |d: &Logged, slate: &[usize]| match &model {
+            Some((credit, _)) => cache.q(credit, &names.borrow(), d, slate),
+            None => 0.0,
+        };
+        let reader = self.read_log(&request.log, Some(&schema), &spec, &mut |logged, reader| {
+            read += 1;
+            if read % 500 == 0 && progress(read).is_break() {
+                stopped = true;
+                return ControlFlow::Break(());
+            }
+            let name = &reader.trajectories.all[logged.trajectory as usize];
+            if seen(name) {
+                left_out += 1;
+                return ControlFlow::Continue(());
+            }
+            if reader.trial.is_some() {
+                on_trial += 1;
+                return ControlFlow::Continue(());
+            }
+            remember(&mut names.borrow_mut(), reader);
+            if decisions.is_none() {
+                let made = draw_of(&logged, reader, request);
+                draw = Some(made);
+                let config = ReplayConfig {
+                    slates: request.slates,
+                    seed: request.seed,
+                    ..ReplayConfig::new(made)
+                };
+                match Replay::new(&asked, config) {
+                    Ok(replay) => decisions = Some(replay),
+                    Err(e) => failure = Some(e.to_string()),
+                }
+                if model.is_some() {
+                    decisions = decisions.take().map(|r| r.with_model(&q));
+                }
+            }
+            if let Some(replay) = &mut decisions
+                && let Err(e) = replay.push(&logged)
+            {
+                failure = Some(e.to_string());
+            }
+            if failure.is_some() {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        })?;
+        if stopped {
+            return Err(Error::invalid(Code::Stopped, "evaluate", "stopped"));
+        }
+        if let Some(message) = failure {
+            return Err(Error::invalid(Code::InvalidInput, "log", message));
+        }
+        let Some(replay) = decisions else {
+            return Err(Error::invalid(
+                Code::TooLittleData,
+                "log",
+                nothing(left_out, &label),
+            ));
+        };
+        let mut config = EvaluateConfig::new(spec.bounds());
+        config.delta = gate::spread(config.delta, u64::from(self.roles()?.tried) + 1);
+        let report = evaluate(&replay.finish(), &config).map_err(|refusal| {
+            let mut message = refusal.to_string();
+            if left_out > 0 {
+                message += &format!(
+                    " ({left_out} decisions were left out because {label} was trained on them)"
+                );
+            }
+            Error::invalid(Code::TooLittleData, "log", message)
+        })?;
+        Ok(EvaluateReport {
+            policy: label,
+            spec: spec.name(),
+            draw: draw.unwrap_or(Draw::greedy(0.0)),
+            trained_on: left_out,
+            foreign: reader.foreign,
+            on_trial,
+            model: model.map_or(0, |(_, n)| n),
+            report,
+        })
+    }
+
+    /// A cross-fitted reward model of the log, and the decisions it was fitted on; `None` where the log says too little for one.
+    fn reward_model(
+        &self,
+        query: &LogQuery,
+        schema: &memrl_learn::data::Schema,
+        spec: &memrl_learn::RewardSpec,
+        seen: &dyn Fn(&str) -> bool,
+    ) -> Result<Option<(Credit, u64)>> {
+        let query = LogQuery {
+            limit: Some(query.limit.unwrap_or(MODEL_LIMIT).min(MODEL_LIMIT)),
+            ..query.clone()
+        };
+        let data: Dataset = self.dataset(&query, schema, spec, &|name| !seen(name))?;
+        let mut hooks = Hooks {
+            progress: &mut |_| ControlFlow::Continue(()),
+            checkpoint: &mut |_| {},
+            resume: None,
+        };
+        Ok(
+            match credit::train_model(&data, &credit::config(), &mut hooks) {
+                Ok(model) => Some((model, data.decisions.len() as u64)),
+                // The estimators that need no model are reported all the same.
+                Err(_) => None,
+            },
+        )
+    }
+
+    /// Refuses a policy whose evaluation does not speak for a trial.
+    pub(super) fn check_filter(&self, label: &str) -> Result<()> {
+        let request = EvaluateRequest {
+            policy: label.to_owned(),
+            ..EvaluateRequest::default()
+        };
+        let report = self.evaluate(&request, &mut |_| ControlFlow::Continue(()))?;
+        if report.report.verdict.is_candidate() {
+            return Ok(());
+        }
+        let message = format!("{label}: {}", report.report.sentence);
+        Err(Error::invalid(Code::NotProven, "policy", message))
+    }
+}
+
+/// The names of trajectories, as far as they are known by now.
+fn remember(names: &mut Vec<String>, reader: &Reader) {
+    let known = names.len();
+    names.extend_from_slice(&reader.trajectories.all[known..]);
+}
+
+/// Why nothing is left to evaluate on.
+fn nothing(left_out: u64, label: &str) -> String {
+    if left_out > 0 {
+        format!(
+            "all {left_out} decisions of this part of the log were used to train {label}, and a policy is not judged on what it was trained on; \
+             log more, or train with a larger --keep"
+        )
+    } else {
+        "there is no decision with the features of this version; recall and report outcomes first"
+            .to_owned()
+    }
+}
+
+/// How the policy makes slates: under the randomisation of the log, or by drawing only.
+fn draw_of(logged: &Logged, reader: &Reader, request: &EvaluateRequest) -> Draw {
+    let temperature = request.temperature.unwrap_or(logged.temperature);
+    if request.drawn {
+        return Draw::sampled(temperature);
+    }
+    let explore = super::replay::explore_of(logged, reader);
+    Draw {
+        sampled_share: explore.sampled_share,
+        temperature,
+        epsilon: explore.epsilon,
+    }
+}
+
+/// The scores of the decision asked about last: a model is asked about many slates of one decision.
+#[derive(Default)]
+pub(super) struct Scores(RefCell<Option<(crate::DecisionId, Vec<f64>)>>);
+
+impl Scores {
+    /// What the model that has not seen the decision's trajectory expects of a slate.
+    pub(super) fn q(&self, credit: &Credit, names: &[String], d: &Logged, slate: &[usize]) -> f64 {
+        let name = names.get(d.trajectory as usize).map_or("", String::as_str);
+        let model = credit.for_trajectory(name);
+        let mut last = self.0.borrow_mut();
+        if last.as_ref().is_none_or(|(id, _)| *id != d.id) {
+            *last = Some((d.id, model.scores(&d.features)));
+        }
+        last.as_ref()
+            .map_or(0.0, |(_, scores)| model.p_success(scores, slate))
+    }
+}

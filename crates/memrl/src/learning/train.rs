@@ -1,0 +1,333 @@
+//! Training a policy on one's own log.
+//!
+//! Reads the log, runs a trainer of [`memrl_learn::train`], keeps what it made in the registry. A share of the trajectories,
+//! chosen by a hash of their names, is never trained on: what is learned can be evaluated on them at once.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use memrl_learn::data::{Dataset, Logged};
+use memrl_learn::policy::PolicyFile;
+use memrl_learn::policy::file::TrainedOn;
+use memrl_learn::train::credit::Credit;
+use memrl_learn::train::dqn::DqnConfig;
+use memrl_learn::train::ips_pg::IpsPgConfig;
+use memrl_learn::train::thompson::ThompsonConfig;
+use memrl_learn::train::{
+    Checkpoint, Counts, Hooks, Progress, TrainConfig, TrainError, Trained, bc, credit, dqn, ips_pg,
+    split, thompson,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::evaluate::Scores;
+use super::log::LogQuery;
+use super::registry::logged_schema;
+use crate::{Code, Error, Memory, Result};
+
+/// Newest decisions that are read when nobody says how many: about 1 GB at 200 candidates.
+pub const LIMIT: u64 = 20_000;
+/// Share of the trajectories that is kept for evaluation.
+pub const KEPT: f64 = 0.3;
+/// Seed of the coin that keeps trajectories for evaluation: the same for every training, so that none has seen them.
+const KEPT_SEED: u64 = 0x6576_616c;
+
+/// A trainer that learns from a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Algo {
+    /// Does as was done.
+    Bc,
+    /// Learns which cells made slates succeed, and ranks by that.
+    Credit,
+    /// Off-policy policy gradient, doubly robust.
+    IpsPg,
+    /// Double Q-learning, pick by pick.
+    Dqn,
+    /// Bayesian linear regression, in the order of time.
+    Thompson,
+}
+
+impl Algo {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::Bc,
+        Self::Credit,
+        Self::IpsPg,
+        Self::Dqn,
+        Self::Thompson,
+    ];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bc => "bc",
+            Self::Credit => "credit",
+            Self::IpsPg => "ips_pg",
+            Self::Dqn => "dqn",
+            Self::Thompson => "thompson",
+        }
+    }
+
+    /// The trainer of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|a| a.as_str() == name)
+    }
+
+    /// The settings that it starts from.
+    pub fn config(self) -> TrainConfig {
+        match self {
+            Self::Credit => credit::config(),
+            _ => TrainConfig::default(),
+        }
+    }
+}
+
+/// What to train.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainRequest {
+    /// The trainer.
+    pub algo: Algo,
+    /// The name of the policy; `None`: that of the trainer.
+    pub name: Option<String>,
+    /// The part of the log; without a limit, the newest [`LIMIT`] decisions.
+    pub log: LogQuery,
+    /// The reward spec; must be bounded.
+    pub spec: String,
+    /// Settings; `None`: those that the trainer starts from ([`Algo::config`]).
+    pub config: Option<TrainConfig>,
+    /// Share of the trajectories kept for evaluation, in [0, 0.9].
+    pub keep: f64,
+    /// Whether to go on where an interrupted training of this name stopped.
+    pub resume: bool,
+}
+
+impl Default for TrainRequest {
+    fn default() -> Self {
+        Self {
+            algo: Algo::Credit,
+            name: None,
+            log: LogQuery::default(),
+            spec: "bounded_v1".to_owned(),
+            config: None,
+            keep: KEPT,
+            resume: false,
+        }
+    }
+}
+
+/// What was learned, from what.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TrainReport {
+    /// The policy (`name@version`).
+    pub policy: String,
+    /// The trainer.
+    pub algo: Algo,
+    /// The reward spec.
+    pub spec: String,
+    /// The feature schema.
+    pub schema: String,
+    /// Decisions learned from, kept apart to choose the stopping point, and left out.
+    pub counts: Counts,
+    /// Decisions of the trajectories that are kept for evaluation.
+    pub kept: u64,
+    /// Decisions under another feature schema, left out.
+    pub foreign: u64,
+    /// Decisions read that have no outcome.
+    pub without_outcome: u64,
+    /// Named results, e.g. `loss`, `validation_loss`.
+    pub metrics: BTreeMap<String, f64>,
+    /// Features by importance, the most important first.
+    pub importance: Vec<(String, f64)>,
+    /// The policies whose decisions it learned from, with how many decisions each.
+    pub learned_from: Vec<(String, u64)>,
+    /// Whether it went on from an interrupted training.
+    pub resumed: bool,
+}
+
+impl Memory {
+    /// Trains a policy on the log and keeps it in the registry; it has no role yet. `progress` may stop it; what was done so far
+    /// can be gone on with (`resume`).
+    pub fn train(
+        &self,
+        request: &TrainRequest,
+        progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+    ) -> Result<TrainReport> {
+        let name = request.name.as_deref().unwrap_or(request.algo.as_str());
+        super::registry::check_name(name)?;
+        if !(0.0..=0.9).contains(&request.keep) {
+            let message = format!("is {}; it must lie in [0, 0.9]", request.keep);
+            return Err(Error::invalid(Code::InvalidInput, "keep", message));
+        }
+        let spec = self.spec(&request.spec)?;
+        if !spec.bounded() {
+            let message = format!("{} has no bounds; train with a bounded one", spec.name());
+            return Err(Error::invalid(Code::InvalidInput, "spec", message));
+        }
+        let schema = logged_schema()?;
+        let mut query = request.log.clone();
+        query.limit = query.limit.or(Some(LIMIT));
+        let mut kept = 0;
+        let mut decisions = Vec::new();
+        let reader = self.read_log(&query, Some(&schema), &spec, &mut |logged, reader| {
+            let name = &reader.trajectories.all[logged.trajectory as usize];
+            if split::coin(KEPT_SEED, name) < request.keep {
+                kept += 1;
+            } else {
+                decisions.push(logged);
+            }
+            ControlFlow::Continue(())
+        })?;
+        let data = Dataset {
+            schema,
+            trajectories: reader.trajectories.all,
+            policies: reader.policies.all,
+            decisions,
+        };
+        let config = request
+            .config
+            .clone()
+            .unwrap_or_else(|| request.algo.config());
+        let place = self.checkpoint_path(name);
+        let resume = request.resume.then(|| read_checkpoint(&place)).flatten();
+        let resumed = resume.is_some();
+        let mut failure = None;
+        let mut save = |state: &Checkpoint| {
+            if let Err(e) = write_checkpoint(&place, state) {
+                failure.get_or_insert(e);
+            }
+        };
+        let mut hooks = Hooks {
+            progress,
+            checkpoint: &mut save,
+            resume,
+        };
+        let trained = run(request.algo, &data, &config, &mut hooks)?;
+        if let Some(e) = failure {
+            return Err(e);
+        }
+        let parent = most_frequent(&data);
+        let file = PolicyFile::of(
+            name,
+            1,
+            &trained,
+            TrainedOn::of(&data),
+            &config,
+            Some(spec.name()),
+            parent,
+            self.clock.now(),
+        );
+        let label = self.keep_policy(file)?;
+        // It is done: what it could have gone on from is of no use any more.
+        let _ = std::fs::remove_file(&place);
+        self.note_policy(
+            "train",
+            &label,
+            json!({"algo": request.algo.as_str(), "decisions": trained.counts.decisions}),
+        )?;
+        Ok(TrainReport {
+            policy: label,
+            algo: request.algo,
+            spec: spec.name(),
+            schema: data.schema.name.clone(),
+            counts: trained.counts,
+            kept,
+            foreign: reader.foreign,
+            without_outcome: data.decisions.iter().filter(|d| d.reward.is_none()).count() as u64,
+            metrics: trained.metrics,
+            importance: trained.importance,
+            learned_from: by_policy(&data),
+            resumed,
+        })
+    }
+
+    /// Where an unfinished training of this name is kept.
+    fn checkpoint_path(&self, name: &str) -> PathBuf {
+        self.dir.join("training").join(format!("{name}.checkpoint"))
+    }
+}
+
+/// Runs a trainer.
+fn run(
+    algo: Algo,
+    data: &Dataset,
+    config: &TrainConfig,
+    hooks: &mut Hooks<'_>,
+) -> std::result::Result<Trained, TrainError> {
+    let train = config.clone();
+    match algo {
+        Algo::Bc => bc::train(data, config, hooks),
+        Algo::Credit => credit::train(data, config, hooks),
+        Algo::IpsPg => {
+            let model = reward_model(data, hooks);
+            let scores = Scores::default();
+            let q = |d: &Logged, slate: &[usize]| match &model {
+                Some(credit) => scores.q(credit, &data.trajectories, d, slate),
+                None => 0.0,
+            };
+            let model: Option<ips_pg::RewardModel<'_>> = model.as_ref().map(|_| &q as _);
+            let config = IpsPgConfig {
+                train,
+                ..IpsPgConfig::default()
+            };
+            ips_pg::train(data, model, &config, hooks)
+        }
+        Algo::Dqn => {
+            let config = DqnConfig {
+                train,
+                ..DqnConfig::default()
+            };
+            Ok(dqn::train(data, &config, hooks)?.trained)
+        }
+        Algo::Thompson => {
+            let config = ThompsonConfig {
+                train,
+                ..ThompsonConfig::default()
+            };
+            Ok(thompson::train(data, &config, hooks)?.trained)
+        }
+    }
+}
+
+/// The reward model of `ips_pg`, cross-fitted; `None` where the log says too little for one, and then it learns without.
+fn reward_model(data: &Dataset, hooks: &mut Hooks<'_>) -> Option<Credit> {
+    let mut quiet = Hooks {
+        progress: hooks.progress,
+        checkpoint: &mut |_| {},
+        resume: None,
+    };
+    credit::train_model(data, &credit::config(), &mut quiet).ok()
+}
+
+/// The decisions of each policy of the log.
+fn by_policy(data: &Dataset) -> Vec<(String, u64)> {
+    let mut counts = vec![0; data.policies.len()];
+    for d in &data.decisions {
+        counts[d.policy as usize] += 1;
+    }
+    let mut all: Vec<_> = data.policies.iter().cloned().zip(counts).collect();
+    all.retain(|(_, n)| *n > 0);
+    all.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    all
+}
+
+/// The policy that decided most of the log.
+fn most_frequent(data: &Dataset) -> Option<String> {
+    by_policy(data).into_iter().next().map(|(label, _)| label)
+}
+
+/// An unfinished training; `None` when there is none, or none that can be read (then it starts anew).
+fn read_checkpoint(path: &std::path::Path) -> Option<Checkpoint> {
+    Checkpoint::from_bytes(&std::fs::read(path).ok()?).ok()
+}
+
+/// Written beside and put in place at once, so that a kill at any moment leaves a whole one.
+fn write_checkpoint(path: &std::path::Path, state: &Checkpoint) -> Result<()> {
+    let dir = path.parent().unwrap_or(path);
+    std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
+    let beside = path.with_extension("part");
+    std::fs::write(&beside, state.to_bytes()).map_err(|e| Error::io(&beside, e))?;
+    std::fs::rename(&beside, path).map_err(|e| Error::io(path, e))
+}

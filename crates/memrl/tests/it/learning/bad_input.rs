@@ -1,0 +1,133 @@
+//! What the learning loop says to logs and files that it cannot use.
+
+use std::ops::ControlFlow;
+
+use memrl::{Code, EvaluateRequest, Outcome, TrainRequest};
+
+use super::{World, exploring, on};
+use crate::support::quiet;
+
+fn evaluate(world: &World, policy: &str) -> memrl::Error {
+    let request = EvaluateRequest {
+        policy: policy.to_owned(),
+        ..EvaluateRequest::default()
+    };
+    let memory = &world.bed.memory;
+    memory
+        .evaluate(&request, &mut |_| ControlFlow::Continue(()))
+        .unwrap_err()
+}
+
+#[test]
+fn an_empty_log_and_one_of_three_rows_say_what_is_missing() {
+    let mut world = World::new(exploring(), 31);
+    for _ in 0..2 {
+        let refused = world
+            .bed
+            .memory
+            .train(&TrainRequest::default(), &mut on)
+            .unwrap_err();
+        assert_eq!(refused.code(), Code::TooLittleData, "{refused}");
+        assert_eq!(evaluate(&world, "utility").code(), Code::TooLittleData);
+        world.tasks(3, "t");
+    }
+}
+
+#[test]
+fn a_log_of_one_action_only_cannot_speak_for_another_policy() {
+    let mut world = World::new(quiet(), 32);
+    world.tasks(120, "t");
+    let refused = evaluate(&world, "utility");
+    assert_eq!(refused.code(), Code::TooLittleData);
+    assert!(refused.to_string().contains("sampled_share"), "{refused}");
+}
+
+#[test]
+fn nearly_all_outcomes_missing_is_said_and_not_glossed_over() {
+    let mut world = World::new(exploring(), 33);
+    world.silent = 0.9;
+    world.tasks(300, "t");
+    let refused = evaluate(&world, "utility");
+    assert_eq!(refused.code(), Code::TooLittleData);
+    assert!(refused.to_string().contains("no outcome"), "{refused}");
+    let report = world.bed.memory.train(&TrainRequest::default(), &mut on);
+    match report {
+        Ok(report) => assert!(report.without_outcome > 100, "{report:?}"),
+        Err(e) => assert_eq!(e.code(), Code::TooLittleData, "{e}"),
+    }
+}
+
+#[test]
+fn a_reward_that_is_no_number_never_enters_the_log() {
+    let mut world = World::new(exploring(), 34);
+    world.tasks(1, "t");
+    let last = world.bed.memory.decision_id("last").unwrap();
+    let outcome = Outcome {
+        success: Some(f64::NAN),
+        ..Outcome::default()
+    };
+    let refused = world.bed.memory.feedback(last, &outcome).unwrap_err();
+    assert_eq!(refused.code(), Code::NotFinite);
+}
+
+#[test]
+fn a_policy_is_not_judged_on_what_it_was_trained_on() {
+    let mut world = World::new(exploring(), 35);
+    world.tasks(200, "t");
+    let everything = TrainRequest {
+        keep: 0.0,
+        ..TrainRequest::default()
+    };
+    world.bed.memory.train(&everything, &mut on).unwrap();
+    let refused = evaluate(&world, "credit");
+    assert_eq!(refused.code(), Code::TooLittleData);
+    assert!(refused.to_string().contains("used to train"), "{refused}");
+}
+
+#[test]
+fn a_policy_trained_during_its_own_trial_is_not_promoted_by_it() {
+    let mut world = World::new(exploring(), 36);
+    world.tasks(200, "t");
+    let memory = &world.bed.memory;
+    memory.train(&TrainRequest::default(), &mut on).unwrap();
+    memory
+        .policy_canary("credit", Some(0.5), true, Some("test"))
+        .unwrap();
+    let bytes = memory.policy_export("credit").unwrap();
+    assert!(!bytes.is_empty());
+    let refused = memory.policy_promote("credit", None).unwrap_err();
+    assert_eq!(refused.code(), Code::NotProven, "{refused}");
+}
+
+#[test]
+fn damaged_foreign_and_newer_policy_files_are_refused() {
+    let mut world = World::new(exploring(), 37);
+    world.tasks(120, "t");
+    let memory = &world.bed.memory;
+    memory.train(&TrainRequest::default(), &mut on).unwrap();
+    let bytes = memory.policy_export("credit").unwrap();
+    assert_eq!(
+        memory.policy_import(&bytes, Some("copy")).unwrap(),
+        "copy@1"
+    );
+    for cut in [0, 7, 8, 100, bytes.len() / 2, bytes.len() - 1] {
+        let refused = memory.policy_import(&bytes[..cut], None).unwrap_err();
+        assert_eq!(refused.code(), Code::BadPolicyFile, "{cut}: {refused}");
+    }
+    let newer = String::from_utf8_lossy(&bytes).contains("format_version");
+    assert!(newer);
+    let at = bytes
+        .windows(16)
+        .position(|w| w == b"format_version\\\"")
+        .unwrap();
+    let mut newer = bytes.clone();
+    let digit = (at..).find(|&i| newer[i].is_ascii_digit()).unwrap();
+    newer[digit] = b'9';
+    let refused = memory.policy_import(&newer, None).unwrap_err();
+    assert_eq!(refused.code(), Code::BadPolicyFile);
+    assert!(refused.to_string().contains("update memrl"), "{refused}");
+    for name in ["", "similarity", "Big", "a b", &"x".repeat(65)] {
+        let refused = memory.policy_import(&bytes, Some(name)).unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidInput, "{name}");
+    }
+}

@@ -1,0 +1,173 @@
+//! A policy's way into service and out of it.
+
+use std::ops::ControlFlow;
+
+use memrl::{Algo, Code, EvaluateRequest, EventKind, EventQuery, TrainRequest};
+
+use super::{World, exploring, on};
+
+fn evaluate(world: &World, policy: &str) -> memrl::Result<memrl::EvaluateReport> {
+    let request = EvaluateRequest {
+        policy: policy.to_owned(),
+        ..EvaluateRequest::default()
+    };
+    let memory = &world.bed.memory;
+    memory.evaluate(&request, &mut |_| ControlFlow::Continue(()))
+}
+
+fn actions(world: &World) -> Vec<String> {
+    let query = EventQuery {
+        event_type: Some(EventKind::PolicyAction),
+        ..EventQuery::default()
+    };
+    let events = world.bed.memory.events(&query).unwrap();
+    let name = |e: &memrl::Event| e.payload["action"].as_str().unwrap().to_owned();
+    let mut actions: Vec<String> = events.iter().map(name).collect();
+    actions.reverse();
+    actions
+}
+
+#[test]
+fn log_train_evaluate_try_promote_and_every_step_is_an_event() {
+    let mut world = World::new(exploring(), 21);
+    world.tasks(1500, "t");
+    let request = TrainRequest {
+        algo: Algo::Credit,
+        ..TrainRequest::default()
+    };
+    world.bed.memory.train(&request, &mut on).unwrap();
+    let report = evaluate(&world, "credit").unwrap();
+    assert!(report.trained_on > 900 && report.model > 0, "{report:?}");
+    assert!(
+        report.report.difference.estimate.value > 0.1,
+        "{}",
+        report.report.sentence
+    );
+    // Without the proof of a trial nobody is promoted.
+    let refused = world.bed.memory.policy_promote("credit", None).unwrap_err();
+    assert_eq!(refused.code(), Code::NotProven);
+    let step = world
+        .bed
+        .memory
+        .policy_canary("credit", Some(0.5), false, None)
+        .unwrap();
+    assert_eq!(step.roles.canary.unwrap().policy, "credit@1");
+    let mut promoted = false;
+    for round in 0..60 {
+        world.tasks(50, &format!("r{round}-"));
+        // Looked at often: that changes nothing about what it takes.
+        let look = world.bed.memory.policy_check().unwrap();
+        if look.done.iter().any(|s| s.action == "promote") {
+            promoted = true;
+            break;
+        }
+    }
+    assert!(promoted, "{:?}", world.bed.memory.policy_check().unwrap());
+    let roles = world.bed.memory.roles().unwrap();
+    assert_eq!(roles.incumbent.as_deref(), Some("credit@1"));
+    assert_eq!(roles.control.as_ref().unwrap().share, 0.05);
+    assert!(roles.canary.is_none());
+    let shown = world.tasks(200, "after");
+    assert!(shown > 0.6, "{shown}");
+    let step = world
+        .bed
+        .memory
+        .policy_rollback("because a test says so")
+        .unwrap();
+    assert_eq!((step.roles.incumbent, step.roles.control), (None, None));
+    assert_eq!(actions(&world), ["train", "canary", "promote", "rollback"]);
+}
+
+#[test]
+fn a_promotion_without_proof_takes_a_reason_that_is_logged() {
+    let world = World::new(exploring(), 22);
+    let memory = &world.bed.memory;
+    let refused = memory.policy_promote("utility", None).unwrap_err();
+    assert_eq!(refused.code(), Code::NotProven);
+    let step = memory
+        .policy_promote("utility", Some("an experiment"))
+        .unwrap();
+    assert_eq!(step.roles.incumbent.as_deref(), Some("utility@2"));
+    let query = EventQuery {
+        event_type: Some(EventKind::PolicyAction),
+        ..EventQuery::default()
+    };
+    let events = memory.events(&query).unwrap();
+    assert_eq!(events[0].payload["forced"], "an experiment");
+}
+
+#[test]
+fn a_promoted_policy_that_is_worse_is_rolled_back_by_itself() {
+    let mut world = World::new(exploring(), 23);
+    // Nothing but critical cells: much worse.
+    world
+        .bed
+        .memory
+        .policy_promote("none", Some("to see it fail"))
+        .unwrap();
+    let mut back = false;
+    for round in 0..120 {
+        world.tasks(50, &format!("r{round}-"));
+        let look = world.bed.memory.policy_check().unwrap();
+        if look.done.iter().any(|s| s.action == "rollback") {
+            back = true;
+            break;
+        }
+    }
+    assert!(back);
+    assert_eq!(world.bed.memory.roles().unwrap().incumbent, None);
+}
+
+#[test]
+fn a_shadow_says_what_it_would_have_shown_and_shows_nothing() {
+    let mut world = World::new(exploring(), 24);
+    world.bed.memory.policy_shadow(Some("none")).unwrap();
+    let shown = world.tasks(40, "t");
+    assert!(shown > 0.1);
+    let last = world.bed.memory.decision_id("last").unwrap();
+    let why = world.bed.memory.why(&last.to_string()).unwrap();
+    let shadow = &why.decision.state["shadow"];
+    assert_eq!(shadow["policy"], "none@1");
+    assert_eq!(shadow["slate"].as_array().unwrap().len(), 0);
+    world.bed.memory.policy_shadow(None).unwrap();
+    assert!(world.bed.memory.policy_shadow(None).is_err());
+}
+
+#[test]
+fn a_policy_in_use_cannot_be_deleted() {
+    let mut world = World::new(exploring(), 25);
+    world.tasks(120, "t");
+    let memory = &world.bed.memory;
+    memory.train(&TrainRequest::default(), &mut on).unwrap();
+    memory.policy_promote("credit", Some("test")).unwrap();
+    assert_eq!(
+        memory.policy_delete("credit").unwrap_err().code(),
+        Code::Conflict
+    );
+    memory.policy_rollback("test").unwrap();
+    assert_eq!(memory.policy_delete("credit").unwrap(), "credit@1");
+    assert_eq!(
+        memory.policy_view("credit").unwrap_err().code(),
+        Code::PolicyNotFound
+    );
+}
+
+#[test]
+fn with_shuffled_outcomes_nothing_gets_through() {
+    // Success is a coin: no policy is better than any other.
+    let mut through = 0;
+    for seed in 0..5 {
+        let mut world = World::new(exploring(), 100 + seed);
+        world.deaf = true;
+        world.tasks(600, "t");
+        world
+            .bed
+            .memory
+            .train(&TrainRequest::default(), &mut on)
+            .unwrap();
+        let candidate = evaluate(&world, "credit")
+            .is_ok_and(|r| r.report.verdict == memrl::learn::ope::evaluate::Verdict::Better);
+        through += usize::from(candidate);
+    }
+    assert_eq!(through, 0);
+}

@@ -1,0 +1,134 @@
+//! Training on one's own log.
+
+use std::ops::ControlFlow;
+
+use memrl::{Algo, Code, LogQuery, TrainRequest};
+
+use super::{World, exploring, on};
+
+fn request(algo: Algo) -> TrainRequest {
+    TrainRequest {
+        algo,
+        ..TrainRequest::default()
+    }
+}
+
+#[test]
+fn what_helped_is_learned_from_success_alone() {
+    let mut world = World::new(exploring(), 11);
+    let before = world.tasks(700, "t");
+    let report = world
+        .bed
+        .memory
+        .train(&request(Algo::Credit), &mut on)
+        .unwrap();
+    assert_eq!(report.policy, "credit@1");
+    assert!(
+        report.counts.decisions > 300 && report.kept > 150,
+        "{report:?}"
+    );
+    let top: Vec<&str> = report
+        .importance
+        .iter()
+        .take(5)
+        .map(|(n, _)| n.as_str())
+        .collect();
+    assert!(
+        top.iter()
+            .any(|n| n.starts_with("type_") || n.contains("token")),
+        "{top:?}"
+    );
+    // Whoever asks for it by name gets what helps nearly always.
+    let shown = (0..100)
+        .filter(|i| world.task(&format!("after{i}"), Some("credit")))
+        .count() as f64
+        / 100.0;
+    assert!(shown > before + 0.2, "{before} → {shown}");
+}
+
+#[test]
+fn the_same_log_and_seed_give_the_same_policy_and_a_new_version() {
+    let mut world = World::new(exploring(), 12);
+    world.tasks(150, "t");
+    let memory = &world.bed.memory;
+    let a = memory.train(&request(Algo::Credit), &mut on).unwrap();
+    let b = memory.train(&request(Algo::Credit), &mut on).unwrap();
+    assert_eq!(
+        (a.policy.as_str(), b.policy.as_str()),
+        ("credit@1", "credit@2")
+    );
+    assert_eq!((a.metrics, a.importance), (b.metrics, b.importance));
+    let diff = memory.policy_diff("credit@1", "credit@2", 100).unwrap();
+    assert!(diff.decisions == 100 && diff.same_slate == 1.0 && diff.weights.is_empty());
+}
+
+#[test]
+fn a_stopped_training_goes_on_as_if_it_had_not_been_stopped() {
+    let mut world = World::new(exploring(), 13);
+    world.tasks(150, "t");
+    let memory = &world.bed.memory;
+    let whole = memory.train(&request(Algo::Bc), &mut on).unwrap();
+    let mut told = 0;
+    let stopped = memory
+        .train(&request(Algo::Bc), &mut |_| {
+            told += 1;
+            if told > 4 {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })
+        .unwrap_err();
+    assert_eq!(stopped.code(), Code::Stopped);
+    let resume = TrainRequest {
+        resume: true,
+        ..request(Algo::Bc)
+    };
+    let resumed = memory.train(&resume, &mut on).unwrap();
+    assert!(resumed.resumed);
+    assert_eq!(
+        (whole.metrics, whole.importance),
+        (resumed.metrics, resumed.importance)
+    );
+    let diff = memory.policy_diff("bc@1", "bc@2", 50).unwrap();
+    assert!(diff.weights.is_empty(), "{diff:?}");
+}
+
+#[test]
+fn every_trainer_learns_from_the_log() {
+    let mut world = World::new(exploring(), 14);
+    world.tasks(300, "t");
+    for algo in Algo::ALL {
+        let mut request = request(algo);
+        let mut config = algo.config();
+        config.epochs = config.epochs.min(5);
+        request.config = Some(config);
+        let report = world.bed.memory.train(&request, &mut on).unwrap();
+        assert_eq!(report.policy, format!("{}@1", algo.as_str()));
+        assert_eq!(
+            report.learned_from,
+            [(
+                "similarity@1".to_owned(),
+                report.counts.decisions + report.counts.validation + report.counts.skipped
+            )]
+        );
+        world.task(&format!("uses {}", algo.as_str()), Some(algo.as_str()));
+    }
+}
+
+#[test]
+fn a_part_of_the_log_can_be_chosen() {
+    let mut world = World::new(exploring(), 15);
+    world.tasks(100, "t");
+    let mut wanted = request(Algo::Credit);
+    wanted.log = LogQuery {
+        limit: Some(60),
+        ..LogQuery::default()
+    };
+    let report = world.bed.memory.train(&wanted, &mut on).unwrap();
+    let counts = report.counts;
+    assert_eq!(
+        counts.decisions + counts.validation + counts.skipped + report.kept,
+        60
+    );
+}
