@@ -21,6 +21,7 @@ if not hasattr(torch.optim.lr_scheduler, "LRScheduler"):  # PyTorch before 2.0
 
 import d3rlpy  # noqa: E402
 
+torch.set_num_threads(1)
 STATES, ACTIONS, STEPS = 6, 3, 6000
 
 

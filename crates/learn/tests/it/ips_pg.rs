@@ -6,7 +6,7 @@ use memrl_learn::{
     Context,
     data::{Dataset, Logged, Schema},
     train::{
-        Checkpoint, Draws, Hooks, Progress, TrainConfig, TrainError, Trained,
+        Checkpoint, Draws, Hooks, Progress, TrainConfig, TrainError, Trained, credit,
         ips_pg::{self, IpsPgConfig, RewardModel},
     },
 };
@@ -105,6 +105,38 @@ fn it_beats_the_logging_policy_in_a_world_whose_truth_is_known() {
         );
         assert_eq!(plain.counts.decisions + plain.counts.validation, 2000);
     }
+}
+
+/// The reward model that is made for it, fitted on the same small log: each trajectory is judged by the model that
+/// has not seen it.
+#[test]
+fn with_the_credit_model_it_goes_further_on_few_decisions() {
+    let world = World::default();
+    let (mut plain, mut robust) = (0.0, 0.0);
+    for seed in 0..5 {
+        let data = world.log(300 + seed, 400);
+        let mut hooks = Hooks {
+            progress: &mut |_| ControlFlow::Continue(()),
+            checkpoint: &mut |_| (),
+            resume: None,
+        };
+        let settings = TrainConfig {
+            seed,
+            ..credit::config()
+        };
+        let credit = credit::train_model(&data, &settings, &mut hooks).unwrap();
+        let q = |d: &Logged, slate: &[usize]| {
+            let name = &data.trajectories[d.trajectory as usize];
+            credit.for_trajectory(name).q(d, slate)
+        };
+        plain += world.value(&train(&data, None, &config(seed))) / 5.0;
+        robust += world.value(&train(&data, Some(&q), &config(seed))) / 5.0;
+    }
+    let logged = world.value_of_log();
+    assert!(
+        robust > plain && robust > logged + 0.1,
+        "{robust} {plain} {logged}"
+    );
 }
 
 /// With rewards that say nothing there is nothing to find: the policy is no better than the log, and its own estimate
