@@ -30,7 +30,7 @@ fn actions(world: &World) -> Vec<String> {
 #[test]
 fn log_train_evaluate_try_promote_and_every_step_is_an_event() {
     let mut world = World::new(exploring(), 21);
-    world.tasks(1500, "t");
+    world.tasks(1000, "t");
     let request = TrainRequest {
         algo: Algo::Credit,
         ..TrainRequest::default()
