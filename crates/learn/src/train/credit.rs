@@ -108,7 +108,7 @@ impl CreditModel {
 pub struct Credit {
     /// The policy: rank by sᵢ.
     pub trained: Trained,
-    /// The model, fitted on everything (on what was not kept apart, in logs above 20,000 decisions).
+    /// The model, fitted on everything (on what was not kept apart, in logs above 5,000 decisions).
     pub model: CreditModel,
     /// Models that have each not seen one fold of the trajectories; empty when nothing was kept apart.
     pub folds: Vec<CreditModel>,

@@ -8,7 +8,7 @@ use crate::data::Dataset;
 use crate::net::Standard;
 
 /// In logs above this, one fold is kept apart instead of each in turn: enough to choose by, and one model to train.
-const ONE_FOLD_ABOVE: usize = 20_000;
+const ONE_FOLD_ABOVE: usize = 5_000;
 
 /// All decisions, checked.
 pub(super) fn checked(data: &Dataset) -> Result<(), TrainError> {

@@ -39,4 +39,5 @@ mod train_credit;
 mod train_data;
 mod train_file;
 mod train_learned;
+mod train_split;
 mod value;
