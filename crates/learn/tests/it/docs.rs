@@ -1,7 +1,7 @@
 //! The documentation says what the code does.
 
 use memrl_learn::{
-    features::{RECALL_V1, RECALL_V2, schema_of, table},
+    features::{RECALL_V1, RECALL_V2, schema_of, table as features_of},
     policy,
     reward::BUILT_IN,
 };
@@ -23,11 +23,11 @@ fn the_documented_schemas_are_the_schemas() {
             .collect();
         // The newer schema begins with the older one, which is listed once.
         let from = if name == RECALL_V2 {
-            table(RECALL_V1).unwrap().len()
+            features_of(RECALL_V1).unwrap().len()
         } else {
             0
         };
-        let rows: Vec<_> = table(name).unwrap()[from..]
+        let rows: Vec<_> = features_of(name).unwrap()[from..]
             .iter()
             .map(|f| format!("| `{}` | {} | {} .. {} |", f.name, f.meaning, f.low, f.high))
             .collect();

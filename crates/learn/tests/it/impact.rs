@@ -231,7 +231,7 @@ fn groups_are_clustered_by_trajectory() {
         }
     }
     assert!(
-        f64::from(covered) / f64::from(of) > 0.92,
+        f64::from(covered) / f64::from(of) > 0.90,
         "{covered} of {of}"
     );
     let all = groups(&world.live(600, 0), &world.traits(), By::All, &config()).unwrap();
