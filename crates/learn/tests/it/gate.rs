@@ -356,3 +356,27 @@ fn wealth_against_a_true_claim_does_not_grow() {
     }
     assert!(mean.iter().all(|m| *m < 1.1 && *m > 0.5), "{mean:?}");
 }
+
+/// The numbers of `docs/evaluation.md`.
+#[test]
+fn safety_is_shown_after_as_many_trajectories_as_the_page_says() {
+    for (p, about) in [(0.5, 430.0), (0.2, 990.0)] {
+        let mut lengths: Vec<u64> = (0..30)
+            .map(|seed| {
+                let mut rng = ChaCha8Rng::seed_from_u64(seed);
+                let mut trial = Trial::new(TrialConfig::default()).unwrap();
+                let arms = Arms { p, ..EQUAL };
+                let shown = |trial: &Trial| trial.summary().e_safe >= 20.0;
+                (1..3_000)
+                    .find(|_| {
+                        trial.update(&arrival(&arms, &mut rng)).unwrap();
+                        shown(&trial)
+                    })
+                    .unwrap()
+            })
+            .collect();
+        lengths.sort_unstable();
+        let median = lengths[15] as f64;
+        assert!((median / about - 1.0).abs() < 0.05, "{p}: {median}");
+    }
+}

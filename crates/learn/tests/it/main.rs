@@ -17,6 +17,7 @@ mod impact;
 mod impact_log;
 mod impact_world;
 mod ips_pg;
+mod ope_docs;
 mod ope_estimators;
 mod ope_evaluate;
 mod ope_intervals;

@@ -452,6 +452,13 @@ fn what_cannot_be_read_is_counted_or_refused() {
     changed[1].propensity.components[0].weight += 0.1;
     let evidence = replayed(&changed, Draw::sampled(0.5), other);
     assert_eq!((evidence.changed_mixture, evidence.units.len()), (1, 19));
+    // An arm that is not in the mixture: what the mixture says still holds.
+    let mut foreign = good.clone();
+    for d in foreign.iter_mut().filter(|d| d.trajectory == 3) {
+        d.arm = "elsewhere".to_owned();
+    }
+    let units = replayed(&foreign, Draw::sampled(0.5), other).units;
+    assert!(units.len() == 20 && units[3].round.loggers.is_empty());
     // A log without components: the joint probability is all there is.
     let mut plain = good[..2].to_vec();
     for d in &mut plain {

@@ -290,10 +290,14 @@ impl<'a> Replay<'a> {
             return;
         }
         let log_p = open.logging.log_probability();
-        let (loggers, logger) = open.logging.by_component();
-        let (Some(logger), true) = (logger, log_p.is_finite() && log_p <= 1e-6) else {
+        if !log_p.is_finite() || log_p > 1e-6 {
             self.evidence.zero_propensity += 1;
             return;
+        }
+        // Without knowing which component acted there is only the probability of the mixture.
+        let (loggers, logger) = match open.logging.by_component() {
+            (loggers, Some(logger)) => (loggers, logger),
+            _ => (Vec::new(), 0),
         };
         let (baseline, baseline_share) = open
             .logging
