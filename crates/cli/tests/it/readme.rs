@@ -71,6 +71,28 @@ fn every_command_of_the_readme_runs() {
     assert!(ran >= 6, "{ran}");
 }
 
+/// What takes a log of its own: here it runs, or refuses for want of data or of the policy.
+#[test]
+fn every_command_that_needs_a_log_is_one_and_says_what_is_missing() {
+    let home = Home::new();
+    let mut ran = 0;
+    for line in blocks("sh") {
+        let words = words(line);
+        let args: Vec<&str> = words.iter().map(String::as_str).collect();
+        let ["memrl", args @ ..] = args.as_slice() else {
+            panic!("the README has a command that no test runs: {line}");
+        };
+        let run = home.run_here(args);
+        assert!(
+            matches!(run.code, Some(0 | 4 | 5)),
+            "{line}\n{}",
+            run.whole()
+        );
+        ran += 1;
+    }
+    assert!(ran >= 5, "{ran}");
+}
+
 /// The block that the README shows, whatever the ids are.
 fn promised_block(printed: &str) {
     let without_ids = |text: &str| -> Vec<String> {

@@ -26,6 +26,8 @@ pub struct World {
     pub rng: ChaCha8Rng,
     /// Success does not depend on what was shown.
     pub deaf: bool,
+    /// Most cells that are shown.
+    pub most: u64,
     /// Share of the tasks about which nobody reports.
     pub silent: f64,
 }
@@ -64,6 +66,7 @@ impl World {
             helpful,
             rng: ChaCha8Rng::seed_from_u64(seed),
             deaf: false,
+            most: 2,
             silent: 0.0,
         }
     }
@@ -73,7 +76,7 @@ impl World {
         let topic = self.rng.random_range(0..TOPICS.len());
         let mut request = RecallRequest::new(format!("{} trouble", TOPICS[topic]), ann());
         request.trajectory = Some(trajectory.to_owned());
-        request.max_cells = Some(2);
+        request.max_cells = Some(self.most);
         request.limit = Some(12);
         request.policy = policy.map(str::to_owned);
         let recall = self.bed.memory.recall(&request).unwrap();
