@@ -129,7 +129,9 @@ pub struct TrainReport {
     pub spec: String,
     /// The feature schema.
     pub schema: String,
-    /// Decisions learned from, kept apart to choose the stopping point, and left out.
+    /// Decisions read to learn from.
+    pub read: u64,
+    /// Of them: learned from, kept apart to choose the stopping point (with folds, each is both once), and left out.
     pub counts: Counts,
     /// Decisions of the trajectories that are kept for evaluation.
     pub kept: u64,
@@ -232,6 +234,7 @@ impl Memory {
             algo: request.algo,
             spec: spec.name(),
             schema: data.schema.name.clone(),
+            read: data.decisions.len() as u64,
             counts: trained.counts,
             kept,
             foreign: reader.foreign,

@@ -28,6 +28,8 @@ pub struct World {
     pub deaf: bool,
     /// Most cells that are shown.
     pub most: u64,
+    /// Candidates that are considered.
+    pub pool: u64,
     /// Share of the tasks about which nobody reports.
     pub silent: f64,
 }
@@ -67,6 +69,7 @@ impl World {
             rng: ChaCha8Rng::seed_from_u64(seed),
             deaf: false,
             most: 2,
+            pool: 12,
             silent: 0.0,
         }
     }
@@ -77,7 +80,7 @@ impl World {
         let mut request = RecallRequest::new(format!("{} trouble", TOPICS[topic]), ann());
         request.trajectory = Some(trajectory.to_owned());
         request.max_cells = Some(self.most);
-        request.limit = Some(12);
+        request.limit = Some(self.pool);
         request.policy = policy.map(str::to_owned);
         let recall = self.bed.memory.recall(&request).unwrap();
         let shown = recall
