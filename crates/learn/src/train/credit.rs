@@ -58,6 +58,9 @@ const RECALL: f64 = 0.9;
 const FALSE: f64 = 0.02;
 /// Candidates for the strength of the pull toward the order of the search, times [`TrainConfig::decay`].
 const STRENGTHS: [f32; 4] = [0.01, 0.1, 1.0, 10.0];
+/// Candidates for α, logits per standard deviation of `score`. No steeper ones: the best hit of every search has nearly the
+/// same score, so a steep start would explain all outcomes by it alone, and no other cell would get any credit.
+const SLOPES: [f64; 3] = [0.25, 0.5, 1.0];
 /// Share of the mean success that the base starts with.
 const BASE_SHARE: f64 = 0.2;
 /// Steps that it makes at least: in small logs this takes more passes than [`TrainConfig::epochs`].
@@ -299,7 +302,7 @@ fn vary(mut values: impl Iterator<Item = f64>) -> bool {
 }
 
 /// Where training starts: sᵢ = c + α · standardised `score`, with the base at a fifth of the mean success, c such that the mean
-/// prediction is the mean success, and the α among five that fits best. All have the order of the search.
+/// prediction is the mean success, and the α among [`SLOPES`] that fits best. All have the order of the search.
 fn start(problem: &Attribution, data: &Dataset, config: &TrainConfig) -> Model {
     let width = problem.width;
     let outcomes: Vec<(&Example, f64)> = (problem.examples.iter())
@@ -327,8 +330,8 @@ fn start(problem: &Attribution, data: &Dataset, config: &TrainConfig) -> Model {
         .collect();
     let z = |x: &[f64], a: f64, c: f64| log_sum_exp(base, x.iter().map(move |x| c + a * x));
     let mut best = (f64::INFINITY, 1.0, f64::from(net.params[at]));
-    for a in [0.25, 0.5, 1.0, 2.0, 4.0] {
-        let (mut low, mut high) = (-20.0, 20.0);
+    for a in SLOPES {
+        let (mut low, mut high) = (-40.0, 40.0);
         for _ in 0..40 {
             let c = 0.5 * (low + high);
             let predicted: f64 = x.iter().map(|(x, _)| sigmoid(z(x, a, c))).sum();
@@ -343,7 +346,7 @@ fn start(problem: &Attribution, data: &Dataset, config: &TrainConfig) -> Model {
             best = (loss, a, low);
         }
     }
-    net.params[at] = best.2.clamp(-8.0, 8.0) as f32;
+    net.params[at] = best.2 as f32;
     net.params[at - width + score] = best.1 as f32;
     Model {
         net,

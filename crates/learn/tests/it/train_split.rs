@@ -11,7 +11,10 @@ fn a_share_of_the_trajectories_is_kept_apart_and_folds_are_about_equal() {
     for name in &names {
         folds[fold(7, name, 5)] += 1;
     }
-    assert!(folds.iter().all(|n| (1_850..2_150).contains(n)), "{folds:?}");
+    assert!(
+        folds.iter().all(|n| (1_850..2_150).contains(n)),
+        "{folds:?}"
+    );
 }
 
 #[test]
