@@ -20,7 +20,7 @@ type QuerySetter = fn(&mut Context, f32);
 /// same side of every threshold, though as `f32` it lies below.
 fn decimal(x: f32) -> f64 {
     // Common values are exact, and much faster.
-    if x == 0.0 || x == 0.5 || x == 1.0 {
+    if [0.0, 0.5, 1.0].contains(&x) {
         return x.into();
     }
     x.to_string().parse().unwrap_or_else(|_| x.into())
@@ -263,9 +263,9 @@ fn with_setters<T>(schema: &Schema, f: impl FnOnce(&Setters) -> T) -> T {
 /// A candidate as a row of `recall-v2` can say it: numbers as `f32` (those that a writer gives as the shortest decimal), so
 /// that it can be made again from its row bit for bit. The engine settles candidates before any policy sees
 /// them. Settling twice changes nothing; what a row does not hold (id, cost, mask, status) stays.
-pub fn settle(c: Candidate) -> Candidate {
+pub fn settle(c: &Candidate) -> Candidate {
     let ctx = Context::with_budget(1);
-    let row: Vec<f32> = v2::alone().map(|f| f.of(&ctx, &c)).collect();
+    let row: Vec<f32> = v2::alone().map(|f| f.of(&ctx, c)).collect();
     let mut settled = Setters::current().candidate(&row, c.cell_id, c.cost);
     settled.status = c.status;
     settled.mask = c.mask;

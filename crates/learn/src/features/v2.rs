@@ -226,7 +226,7 @@ pub(super) fn alone() -> impl Iterator<Item = &'static Formula> {
 pub fn rows(ctx: &Context, candidates: &[Candidate]) -> Vec<f32> {
     let width = schema().len();
     let shown = candidates.iter().filter(|c| c.mask.is_none());
-    let settled: Vec<Candidate> = shown.map(|c| settle(c.clone())).collect();
+    let settled: Vec<Candidate> = shown.map(settle).collect();
     let answer = Answer::of(ctx, &settled);
     let mut out = Vec::with_capacity(candidates.len() * width);
     let mut next = 0;

@@ -208,7 +208,7 @@ proptest! {
         ctx.query = query;
         let made: Vec<Candidate> = candidates
             .into_iter()
-            .map(|c| if c.mask.is_some() { c } else { settle(c) })
+            .map(|c| if c.mask.is_some() { c } else { settle(&c) })
             .collect();
         let log = logged(&ctx, &made);
         let (again_ctx, again) = rebuild(wide(), &log);
@@ -246,8 +246,8 @@ proptest! {
     #[test]
     fn settling_twice_changes_nothing_and_no_row(c in any_candidate()) {
         let ctx = Context::with_budget(100);
-        let once = settle(c.clone());
-        prop_assert_eq!(settle(once.clone()), once.clone());
+        let once = settle(&c);
+        prop_assert_eq!(settle(&once), once.clone());
         prop_assert_eq!(rows(&ctx, std::slice::from_ref(&c)), rows(&ctx, &[once]));
     }
 

@@ -101,15 +101,15 @@ impl Memory {
         {
             report
                 .done
-                .push(self.roll_back(&reason, standing.evidence())?);
+                .push(self.roll_back(&reason, &standing.evidence())?);
         }
         if let (Some(standing), Some(canary)) = (&report.canary, &roles.canary) {
             if let Some(reason) = standing.stop_because() {
                 report
                     .done
-                    .push(self.end_trial(&reason, standing.evidence())?);
+                    .push(self.end_trial(&reason, &standing.evidence())?);
             } else if standing.proved() && !canary.hold && report.done.is_empty() {
-                let step = self.put_in_charge(&canary.policy, None, standing.evidence())?;
+                let step = self.put_in_charge(&canary.policy, None, &standing.evidence())?;
                 report.done.push(step);
             }
         }
@@ -147,7 +147,7 @@ impl Memory {
         let summary = self.compare(config, &canary.policy, "canary", "incumbent", canary.since)?;
         Ok(Some(Standing {
             policy: canary.policy.clone(),
-            control: self.in_charge(roles),
+            control: in_charge(roles),
             since: canary.since,
             delta,
             sentence: summary.verdict.sentence(),
@@ -174,12 +174,6 @@ impl Memory {
             sentence: summary.verdict.sentence(),
             summary,
         }))
-    }
-
-    /// The policy in charge, for people.
-    fn in_charge(&self, roles: &Roles) -> String {
-        let settings = || "the policies of the settings".to_owned();
-        roles.incumbent.clone().unwrap_or_else(settings)
     }
 
     /// Two arms since a time, trajectory by trajectory in the order of closing: `ours` is the arm in which `policy` acts.
@@ -253,4 +247,10 @@ impl Memory {
             None => refused(format!("{label} is not on trial")),
         }
     }
+}
+
+/// The policy in charge, for people.
+fn in_charge(roles: &Roles) -> String {
+    let settings = || "the policies of the settings".to_owned();
+    roles.incumbent.clone().unwrap_or_else(settings)
 }

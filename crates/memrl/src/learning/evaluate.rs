@@ -164,12 +164,12 @@ impl Memory {
         let mut config = EvaluateConfig::new(spec.bounds());
         config.delta = gate::spread(config.delta, u64::from(self.roles()?.tried) + 1);
         let report = evaluate(&replay.finish(), &config).map_err(|refusal| {
-            let mut message = refusal.to_string();
-            if left_out > 0 {
-                message += &format!(
-                    " ({left_out} decisions were left out because {label} was trained on them)"
-                );
-            }
+            let message = match left_out {
+                0 => refusal.to_string(),
+                n => format!(
+                    "{refusal} ({n} decisions were left out because {label} was trained on them)"
+                ),
+            };
             Error::invalid(Code::TooLittleData, "log", message)
         })?;
         Ok(EvaluateReport {

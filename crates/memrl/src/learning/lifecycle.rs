@@ -114,11 +114,11 @@ impl Memory {
 
     /// Ends a trial without a promotion.
     pub fn policy_stop(&self, reason: &str) -> Result<Step> {
-        self.end_trial(reason, Value::Null)
+        self.end_trial(reason, &Value::Null)
     }
 
     /// The same, with what the gate has seen.
-    pub(super) fn end_trial(&self, reason: &str, evidence: Value) -> Result<Step> {
+    pub(super) fn end_trial(&self, reason: &str, evidence: &Value) -> Result<Step> {
         let (roles, canary) = self.change_roles(|roles| {
             let canary = roles.canary.take();
             Ok((roles.clone(), canary))
@@ -144,14 +144,14 @@ impl Memory {
         if force.is_none() {
             self.proof_of(&label)?;
         }
-        self.put_in_charge(&label, force, Value::Null)
+        self.put_in_charge(&label, force, &Value::Null)
     }
 
     pub(super) fn put_in_charge(
         &self,
         label: &str,
         force: Option<&str>,
-        evidence: Value,
+        evidence: &Value,
     ) -> Result<Step> {
         let since = self.clock.now();
         let (roles, before) = self.change_roles(|roles| {
@@ -194,11 +194,11 @@ impl Memory {
 
     /// Puts the former incumbent back in charge.
     pub fn policy_rollback(&self, reason: &str) -> Result<Step> {
-        self.roll_back(reason, Value::Null)
+        self.roll_back(reason, &Value::Null)
     }
 
     /// The same, with what the gate has seen.
-    pub(super) fn roll_back(&self, reason: &str, evidence: Value) -> Result<Step> {
+    pub(super) fn roll_back(&self, reason: &str, evidence: &Value) -> Result<Step> {
         let (roles, from) = self.change_roles(|roles| {
             let from = roles.incumbent.take();
             if from.is_some() {

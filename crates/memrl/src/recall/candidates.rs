@@ -97,7 +97,7 @@ impl Memory {
         // What is decided on is what is logged, to the last bit.
         for f in &mut found {
             if f.candidate.mask.is_none() {
-                f.candidate = settle(f.candidate.clone());
+                f.candidate = settle(&f.candidate);
             }
         }
         Ok((found, cells))

@@ -121,7 +121,9 @@ fn damaged_foreign_and_newer_policy_files_are_refused() {
         .position(|w| w == b"format_version\\\"")
         .unwrap();
     let mut newer = bytes.clone();
-    let digit = (at..).find(|&i| newer[i].is_ascii_digit()).unwrap();
+    let digit = (at..newer.len())
+        .find(|&i| newer[i].is_ascii_digit())
+        .unwrap();
     newer[digit] = b'9';
     let refused = memory.policy_import(&newer, None).unwrap_err();
     assert_eq!(refused.code(), Code::BadPolicyFile);
