@@ -14,6 +14,7 @@ use memrl::{Code, Memory};
 
 use crate::failure::Failure;
 use crate::guard::Guard;
+use crate::jobs::Jobs;
 use crate::metrics::Metrics;
 use crate::reply::{Payload, Reply};
 use crate::request::Req;
@@ -25,6 +26,8 @@ pub struct App {
     pub(crate) memory: Arc<Memory>,
     pub(crate) guard: Guard,
     pub(crate) metrics: Metrics,
+    /// Work in the background.
+    pub(crate) jobs: Jobs,
     /// Bound to loopback: one person's machine.
     pub(crate) loopback: bool,
     max_body: usize,
@@ -38,6 +41,7 @@ impl App {
             memory,
             guard: Guard::new(&options.host, &options.allowed_hosts, token),
             metrics: Metrics::default(),
+            jobs: Jobs::default(),
             loopback: crate::guard::is_loopback(&options.host),
             max_body: usize::try_from(options.max_body_bytes).unwrap_or(usize::MAX),
             timeout: Duration::from_millis(options.timeout_ms),

@@ -12,6 +12,7 @@
 mod app;
 mod failure;
 mod guard;
+mod jobs;
 mod lax;
 pub mod mcp;
 mod memcell;

@@ -10,9 +10,10 @@ use crate::lax::MAX_SAFE;
 use crate::route::{Answer, Param, Route, routes};
 
 /// Components of the document, written by hand: what each field means, its unit and range.
-const SCHEMAS: [&str; 2] = [
+const SCHEMAS: [&str; 3] = [
     include_str!("schemas.json"),
     include_str!("schemas_episodes.json"),
+    include_str!("schemas_learning.json"),
 ];
 
 static PARSED: LazyLock<Map<String, Value>> = LazyLock::new(|| {
@@ -48,7 +49,8 @@ pub fn document() -> Value {
             {"name": "cells", "description": "Cells: write, read, change, forget."},
             {"name": "decisions", "description": "Recall, feedback, and the log of decisions."},
             {"name": "episodes", "description": "What agents did: capture, retrieve, judge, prune."},
-            {"name": "operation", "description": "Policies, rewards, numbers, health."},
+            {"name": "learning", "description": "Training, evaluation, policies and their roles, impact."},
+            {"name": "operation", "description": "Rewards, numbers, health."},
             {"name": "export", "description": "The log and the cells as JSON Lines, and the log as other programs read it."},
             {"name": "mcp", "description": "The Model Context Protocol."},
             {"name": "server", "description": "The server about itself."},
@@ -96,6 +98,8 @@ fn operation(route: &Route) -> Value {
     if let Some(name) = route.path_param() {
         let schema = match name {
             "cell_id" => "CellRef",
+            "job" => "JobRef",
+            "policy" => "PolicyRef",
             _ => "DecisionRef",
         };
         parameters.insert(

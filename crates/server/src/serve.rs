@@ -191,12 +191,15 @@ fn run_server<S: Future<Output = ()> + Send + 'static>(
         on_ready(banner(&memory, address, origin));
         let upkeep = tokio::spawn(keep_up(Arc::clone(&app)));
         let done = run(listener, Arc::clone(&app), stop, grace).await;
+        app.jobs.cancel_all();
         upkeep.abort();
         done
     });
     // Writes that were acknowledged are stored; what still runs belongs to requests that were
     // given up on.
     runtime.shutdown_timeout(Duration::from_secs(5));
+    // A training that is stopped keeps its checkpoint; one that is about to be done gets the time.
+    app.jobs.wait(Duration::from_secs(5));
     served?;
     memory.maintain().map_err(ServeError::Maintain)
 }
@@ -209,8 +212,10 @@ async fn run(
     grace: Duration,
 ) -> Result<(), ServeError> {
     let (told, tell) = tokio::sync::oneshot::channel::<()>();
+    let stopping = Arc::clone(&app);
     let server = axum::serve(listener, router(app)).with_graceful_shutdown(async move {
         stop.await;
+        stopping.jobs.cancel_all();
         let _ = told.send(());
     });
     let overdue = async {

@@ -6,16 +6,21 @@ mod cells;
 mod decisions;
 mod episodes;
 mod export;
+mod learning;
 mod operation;
 
 pub(crate) use cells::ROUTES as CELLS;
 pub(crate) use decisions::ROUTES as DECISIONS;
 pub(crate) use episodes::ROUTES as EPISODES;
 pub(crate) use export::ROUTES as EXPORT;
+pub(crate) use learning::{IMPACT, POLICIES, TRAINING};
 pub(crate) use operation::ROUTES as OPERATION;
 
-use memrl::Sensitivity;
+use memrl::learn::RewardSpec;
+use memrl::{Code, Sensitivity};
 
+use crate::App;
+use crate::failure::Failure;
 use crate::lax::{self, Fields};
 
 /// A comma-separated list of names.
@@ -41,4 +46,19 @@ fn clearance(f: &Fields<'_>, configured: Sensitivity) -> Sensitivity {
         lax::name(v, Sensitivity::ALL, Sensitivity::as_str)
     })
     .unwrap_or(configured)
+}
+
+/// Refuses reward specs that are not in use. The engine also takes paths of files; over HTTP that would read any file of the
+/// machine.
+fn spec_in_use(app: &App, field: &str, name: &str) -> Result<(), Failure> {
+    let specs = app.memory.reward_specs();
+    if specs.iter().any(|s| s.name() == name) {
+        return Ok(());
+    }
+    let known: Vec<String> = specs.iter().map(RewardSpec::name).collect();
+    let message = format!(
+        "there is no reward spec {name:?} in use; there are: {}",
+        known.join(", ")
+    );
+    Err(Failure::new(Code::RewardSpecNotFound, message).with("field", field))
 }

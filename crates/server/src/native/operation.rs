@@ -1,4 +1,4 @@
-//! Policies, rewards, numbers, health, settings.
+//! Rewards, numbers, health, settings.
 
 use std::sync::Arc;
 
@@ -6,6 +6,7 @@ use memrl::learn::RewardSpec;
 use memrl::{Code, Config};
 use serde_json::{Value, json};
 
+use super::spec_in_use;
 use crate::App;
 use crate::failure::Failure;
 use crate::reply::{Reply, ok};
@@ -13,14 +14,6 @@ use crate::request::Req;
 use crate::route::{Answer, Route};
 
 pub(crate) const ROUTES: &[Route] = &[
-    Route {
-        path: "/v1/policies",
-        tag: "operation",
-        about: "The policies there are, and which one native recalls use.",
-        answers: &[(200, "Policies.", Answer::Json("Policies"))],
-        run: policies,
-        ..Route::BASE
-    },
     Route {
         path: "/v1/reward/specs",
         tag: "operation",
@@ -72,19 +65,6 @@ pub(crate) const ROUTES: &[Route] = &[
     },
 ];
 
-fn policies(app: &Arc<App>, _: &Req) -> Result<Reply, Failure> {
-    let built_in = memrl::learn::policy::built_in();
-    let list: Vec<Value> = built_in
-        .iter()
-        .map(|p| json!({"id": p.id(), "version": p.version(), "label": p.label()}))
-        .collect();
-    ok(&json!({
-        "policies": list,
-        "native_default": app.memory.config().recall.policy,
-        "memcell_default": "baseline_v0",
-    }))
-}
-
 fn spec_json(spec: &RewardSpec) -> Value {
     let terms: Vec<Value> = spec
         .terms
@@ -115,22 +95,7 @@ fn recompute(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
             "spec: must be the name of a reward spec",
         ));
     };
-    // The engine also takes paths of files; over HTTP that would read any file of the machine.
-    if !app.memory.reward_specs().iter().any(|s| s.name() == *spec) {
-        let known: Vec<String> = app
-            .memory
-            .reward_specs()
-            .iter()
-            .map(RewardSpec::name)
-            .collect();
-        return Err(Failure::new(
-            Code::RewardSpecNotFound,
-            format!(
-                "there is no reward spec {spec:?} in use; there are: {}",
-                known.join(", ")
-            ),
-        ));
-    }
+    spec_in_use(app, "spec", spec)?;
     ok(&app.memory.recompute_rewards(spec, &mut |_| {})?)
 }
 

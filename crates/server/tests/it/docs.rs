@@ -32,7 +32,9 @@ fn every_listed_route_is_served() {
         let path = route
             .path
             .replace("{cell_id}", "last")
-            .replace("{decision_id}", "last");
+            .replace("{decision_id}", "last")
+            .replace("{job}", "1")
+            .replace("{policy}", "similarity");
         let a = s.send(
             route.method,
             &path,

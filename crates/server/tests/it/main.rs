@@ -4,6 +4,7 @@ mod bad_input;
 mod docs;
 mod episodes;
 mod guard;
+mod learning;
 mod mcp;
 mod memcell;
 mod memcell_decide;
