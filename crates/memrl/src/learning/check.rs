@@ -190,7 +190,7 @@ impl Memory {
         // Both arms were in force, and ours was this policy's: the trajectory could have been in either.
         let between = |d: &Decision| {
             let has = |name: &str| d.arms.iter().any(|a| a.name == name && a.share > 0.0);
-            let acts = |a: &crate::Arm| a.name == ours && a.policy == policy;
+            let acts = |a: &crate::Arm| a.name == ours && a.policy == policy && a.share > 0.0;
             has(theirs) && d.arms.iter().any(acts) && (d.arm == ours || d.arm == theirs)
         };
         let rows = self.trajectories(Some(since), None, &spec, &between)?;

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use memrl_learn::data::{Dataset, Logged};
 use memrl_learn::gate;
-use memrl_learn::ope::evaluate::{EvaluateConfig, Report, evaluate};
+use memrl_learn::ope::evaluate::{EvaluateConfig, Report, Verdict, evaluate};
 use memrl_learn::ope::log::{Draw, Replay, ReplayConfig};
 use memrl_learn::train::Hooks;
 use memrl_learn::train::credit::{self, Credit};
@@ -211,15 +211,19 @@ impl Memory {
         )
     }
 
-    /// Refuses a policy whose evaluation does not speak for a trial.
-    pub(super) fn check_filter(&self, label: &str) -> Result<()> {
+    /// Refuses a policy that the log speaks against. Where the log cannot tell, a small trial is how to find out. Answers what
+    /// the log said.
+    pub(super) fn check_filter(&self, label: &str) -> Result<String> {
         let request = EvaluateRequest {
             policy: label.to_owned(),
             ..EvaluateRequest::default()
         };
-        let report = self.evaluate(&request, &mut |_| ControlFlow::Continue(()))?;
-        if report.report.verdict.is_candidate() {
-            return Ok(());
+        let report = match self.evaluate(&request, &mut |_| ControlFlow::Continue(())) {
+            Err(e) if e.code() == Code::TooLittleData => return Ok(e.to_string()),
+            report => report?,
+        };
+        if report.report.verdict.is_candidate() || report.report.verdict == Verdict::NotShown {
+            return Ok(report.report.sentence);
         }
         let message = format!("{label}: {}", report.report.sentence);
         Err(Error::invalid(Code::NotProven, "policy", message))

@@ -214,7 +214,7 @@ impl Memory {
     }
 
     /// Starts a trial of one cell: trajectories that want it do without it with probability `withhold`
-    /// (0.3 to 0.5; [`WITHHOLD`] when nobody says), until it is known what it does or `most` trajectories wanted it.
+    /// (0.05 to 0.5; 0.4 when nobody says), until it is known what it does or `most` trajectories wanted it.
     pub fn trial_start(
         &self,
         cell: IdRef<'_>,

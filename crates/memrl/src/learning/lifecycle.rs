@@ -59,8 +59,8 @@ impl Memory {
     }
 
     /// Puts a policy on trial: it serves a share of the trajectories, chosen by a hashed coin, while the incumbent serves
-    /// the rest at the same time. A policy whose evaluation on the log refuses or warns is let in only with `force`,
-    /// a reason that is logged. With `hold`, a proof does not promote it by itself.
+    /// the rest at the same time. A policy that the log speaks against is let in only with `force`, a
+    /// reason that is logged; where the log cannot tell, the trial is how to find out. With `hold`, a proof does not promote it by itself.
     pub fn policy_canary(
         &self,
         name: &str,
@@ -74,9 +74,10 @@ impl Memory {
             let message = format!("is {share}; it must lie in (0, 0.5]");
             return Err(Error::invalid(Code::InvalidInput, "share", message));
         }
-        if force.is_none() {
-            self.check_filter(&label)?;
-        }
+        let log_says = match force {
+            None => Some(self.check_filter(&label)?),
+            Some(_) => None,
+        };
         let since = self.clock.now();
         let roles = self.change_roles(|roles| {
             if let Some(other) = &roles.canary {
@@ -100,7 +101,11 @@ impl Memory {
             });
             Ok(roles.clone())
         })?;
-        self.note_policy("canary", &label, json!({"share": share, "forced": force}))?;
+        self.note_policy(
+            "canary",
+            &label,
+            json!({"share": share, "forced": force, "log_says": log_says}),
+        )?;
         Ok(Step {
             action: "canary".to_owned(),
             summary: format!(

@@ -92,7 +92,7 @@ pub struct TrainRequest {
     pub algo: Algo,
     /// The name of the policy; `None`: that of the trainer.
     pub name: Option<String>,
-    /// The part of the log; without a limit, the newest [`LIMIT`] decisions.
+    /// The part of the log; without a limit, the newest 20,000 decisions.
     pub log: LogQuery,
     /// The reward spec; must be bounded.
     pub spec: String,
