@@ -168,7 +168,10 @@ pub struct Why {
 
 /// `memrl reward`.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  memrl reward recompute --spec bounded_v1")]
+#[command(
+    after_help = "Examples:\n  memrl reward recompute --spec bounded_v1\n  \
+        memrl reward check --spec memcell_v1 --against bounded_v1"
+)]
 pub struct Reward {
     /// What to do.
     #[command(subcommand)]
@@ -190,6 +193,18 @@ pub enum RewardCommand {
         /// The spec: a name, or the path of a TOML file
         #[arg(long, value_name = "NAME|FILE")]
         spec: String,
+    },
+    /// Say what drives a spec on this log, and whether that is success
+    Check {
+        /// The spec: a name, or the path of a TOML file [default: reward.spec]
+        #[arg(long, value_name = "NAME|FILE")]
+        spec: Option<String>,
+        /// Another spec to compare the ranking of policies with; may be repeated [default: the other built-in ones]
+        #[arg(long, value_name = "NAME|FILE")]
+        against: Vec<String>,
+        /// The part of the log.
+        #[command(flatten)]
+        log: super::LogPart,
     },
 }
 

@@ -10,6 +10,7 @@ mod bench;
 mod bench_policies;
 mod cells;
 mod episodes;
+mod learning;
 mod log;
 mod mcp;
 mod place;
@@ -26,6 +27,10 @@ pub use bench_policies::{BenchFeedback, BenchPolicies};
 pub use cells::{Add, Get, Ids, List, New, Purge, Reasoned, Supersede, Update};
 pub use episodes::{
     Capture, HitFormat, Index, Propagate, Prune, Retrieve, Review, ReviewWhat, Show, Stats, Status,
+};
+pub use learning::{
+    Evaluate, Impact, ImpactBy, ImpactMetric, ImpactOf, LogPart, Policy, PolicyCommand, Replay,
+    Shadow, Train, Trainer,
 };
 pub use log::{Export, ExportFormat, Feedback, Recall, Reward, RewardCommand, Why};
 pub use mcp::{Mcp, McpCli};
@@ -128,8 +133,18 @@ pub enum Command {
     Feedback(Feedback),
     /// Tell the whole story of one decision
     Why(Why),
-    /// List, show or apply reward specs
+    /// List, show, check or apply reward specs
     Reward(Reward),
+    /// Train a policy on the decision log
+    Train(Train),
+    /// Say what a policy would earn, from the log
+    Evaluate(Evaluate),
+    /// List policies, try them, put them in charge, take them back
+    Policy(Policy),
+    /// Say what showing a memory does: did it help?
+    Impact(Impact),
+    /// Make the logged decisions again, as they were or under another policy
+    Replay(Replay),
     /// Export the decision log, or the memories
     Export(Export),
     /// Import memories: JSON Lines, CSV, Markdown, memcell-rl, MemRL, Tempera, MCP server-memory

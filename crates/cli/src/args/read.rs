@@ -1,6 +1,6 @@
 //! Readers of single values.
 
-use memrl::{CellType, Clearance, EpisodeStatus, Sensitivity, TaskType, Timestamp};
+use memrl::{CellType, Clearance, DecisionPoint, EpisodeStatus, Sensitivity, TaskType, Timestamp};
 
 /// `key=value`.
 pub fn pair(text: &str) -> Result<(String, String), String> {
@@ -68,6 +68,12 @@ pub fn page(text: &str) -> Result<u32, String> {
 
 /// A cell type.
 pub fn kind(text: &str) -> Result<CellType, String> {
+    text.parse()
+        .map_err(|e: memrl::names::UnknownName| e.to_string())
+}
+
+/// A decision point.
+pub fn point(text: &str) -> Result<DecisionPoint, String> {
     text.parse()
         .map_err(|e: memrl::names::UnknownName| e.to_string())
 }

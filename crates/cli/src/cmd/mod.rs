@@ -15,6 +15,7 @@ mod feedback;
 mod hook;
 mod import;
 mod init;
+mod learning;
 mod mcp;
 mod pull;
 mod recall;
@@ -56,6 +57,11 @@ pub fn run(cli: Cli, out: &mut Out) -> Result<u8> {
         Command::Feedback(args) => feedback::run(global, args, out),
         Command::Why(args) => why::run(global, &args, out),
         Command::Reward(args) => rewards::run(global, &args.command, out),
+        Command::Train(args) => learning::train(global, &args, out),
+        Command::Evaluate(args) => learning::evaluate(global, &args, out),
+        Command::Policy(args) => learning::policy(global, &args.command, out),
+        Command::Impact(args) => learning::impact(global, &args, out),
+        Command::Replay(args) => learning::replay(global, &args, out),
         Command::Export(args) => export::run(global, args, out),
         Command::Import(args) => import::run(global, &args, out),
         Command::Stats(args) => stats::run(global, &args, out),

@@ -41,6 +41,9 @@ pub fn run(global: &Global, command: &RewardCommand, out: &mut Out) -> Result<u8
             }
             Ok(0)
         }
+        RewardCommand::Check { spec, against, log } => {
+            super::learning::reward_check(&memory, spec.as_deref(), against, log, out)
+        }
     }
 }
 

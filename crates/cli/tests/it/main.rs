@@ -5,6 +5,7 @@ mod documentation;
 mod experience;
 mod formats;
 mod hooks;
+mod learning;
 mod mcp;
 mod processes;
 #[cfg(all(feature = "remote", feature = "bert"))]

@@ -1,0 +1,404 @@
+//! `memrl impact`.
+
+use std::collections::HashMap;
+
+use memrl::learn::impact::memory::{MemoryEffect, MemoryReport};
+use memrl::learn::impact::trial::TrialVerdict;
+use memrl::learn::impact::{
+    By, CellImpact, ExposureCounts, GroupImpact, ImpactReport, Metric, Reporting, Verdict,
+};
+use memrl::{CellId, ImpactAnswer, ImpactOf, ImpactRequest, TrialView};
+
+use super::{difference, estimate, field, heading, log_query, trajectories};
+use crate::args::{self, Global, ImpactBy, ImpactMetric};
+use crate::fail::Result;
+use crate::out::Out;
+use crate::table::{Fit, Table};
+use crate::{session, text};
+
+/// A p-value of "reported as often" below this is worth a warning.
+const SUSPICIOUS: f64 = 0.01;
+
+/// Says what showing memories does, or runs a trial of one.
+pub fn run(global: &Global, args: &args::Impact, out: &mut Out) -> Result<u8> {
+    let memory = session::open(global, &[], out)?;
+    if let Some(cell) = &args.test {
+        let view = memory.trial_start(cell.as_str(), args.withhold, args.most)?;
+        return trial(Some(&view), out);
+    }
+    if args.test_stop {
+        return trial(Some(&memory.trial_stop()?), out);
+    }
+    if args.test_status {
+        return trial(memory.trial_check()?.as_ref(), out);
+    }
+    let answer = memory.impact(&ImpactRequest {
+        of: of(args),
+        metric: metric(args.metric),
+        log: log_query(&args.log),
+        confidence: 1.0 - args.level,
+        false_discovery: args.level,
+    })?;
+    if out.is_json() {
+        out.json(&answer)?;
+        return Ok(0);
+    }
+    match answer {
+        ImpactAnswer::Cell { report, contents } => cells(&report, &contents, args.top, out)?,
+        ImpactAnswer::Group {
+            by,
+            metric,
+            groups,
+            counts,
+        } => {
+            basis(metric, &counts, out)?;
+            group_table(by, metric, &groups, args.top, out)?;
+        }
+        ImpactAnswer::Memory { report } => of_memory(&report, out)?,
+    }
+    Ok(0)
+}
+
+fn of(args: &args::Impact) -> ImpactOf {
+    if args.of == Some(args::ImpactOf::Memory) {
+        return ImpactOf::Memory;
+    }
+    match args.by {
+        ImpactBy::Cell => ImpactOf::Cell,
+        ImpactBy::Type => ImpactOf::Type,
+        ImpactBy::Scope => ImpactOf::Scope,
+        ImpactBy::Origin => ImpactOf::Origin,
+        ImpactBy::All => ImpactOf::All,
+    }
+}
+
+fn metric(metric: ImpactMetric) -> Metric {
+    match metric {
+        ImpactMetric::Success => Metric::Success,
+        ImpactMetric::Tokens => Metric::Tokens,
+        ImpactMetric::Stale => Metric::Stale,
+        ImpactMetric::Unsafe => Metric::Unsafe,
+        ImpactMetric::Latency => Metric::Latency,
+    }
+}
+
+/// What a verdict says.
+fn words(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Helps => "surely helps",
+        Verdict::Harms => "surely harms",
+        Verdict::Unknown => "not known yet",
+    }
+}
+
+/// The change, in words: `success when shown`, `tokens when shown (less is better)`.
+fn changes(metric: Metric) -> String {
+    let better = if metric.sign() < 0.0 {
+        " (less is better)"
+    } else {
+        ""
+    };
+    format!("{} when shown{better}", metric.as_str())
+}
+
+/// What the answer is made of, and what was left out of it.
+fn basis(metric: Metric, counts: &ExposureCounts, out: &mut Out) -> Result<()> {
+    field(out, "change of", &changes(metric))?;
+    field(
+        out,
+        "read from",
+        &format!(
+            "{} of {}: {} times a memory was wanted and its coin tossed",
+            text::count(counts.decisions, "decision"),
+            trajectories(counts.trajectories),
+            text::grouped(counts.units)
+        ),
+    )?;
+    let left_out = [
+        (
+            counts.not_randomised,
+            "decisions withheld nothing at random",
+        ),
+        (counts.drawn, "decisions had a drawn slate"),
+        (
+            counts.without_memory,
+            "decisions were of the arm without memory",
+        ),
+        (
+            counts.unexplained,
+            "decisions have a probability that no setting explains",
+        ),
+        (counts.without_outcome, "of these times have no outcome"),
+    ];
+    let left_out = left_out
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, why)| format!("{} {why}", text::grouped(*n)));
+    let left_out = left_out.collect::<Vec<_>>();
+    if !left_out.is_empty() {
+        field(out, "left out", &left_out.join(", "))?;
+    }
+    Ok(())
+}
+
+fn cells(
+    report: &ImpactReport,
+    contents: &HashMap<CellId, String>,
+    top: usize,
+    out: &mut Out,
+) -> Result<()> {
+    basis(report.metric, &report.counts, out)?;
+    warn_of_reporting(&report.reporting, out);
+    if let Some(pooling) = &report.pooling {
+        let mean = pooling.mean;
+        field(
+            out,
+            "on average",
+            &format!(
+                "{} per memory; memories differ by ±{}",
+                difference(mean.effect, mean.low, mean.high),
+                estimate(pooling.spread)
+            ),
+        )?;
+    }
+    out.line("")?;
+    let mut table = Table::new(&[
+        ("MEMORY", Fit::Left),
+        ("CONTENT", Fit::Cut(16)),
+        ("SHOWN", Fit::Right),
+        ("WITHHELD", Fit::Right),
+        ("EFFECT", Fit::Left),
+        ("VERDICT", Fit::Left),
+        ("MORE DECISIONS NEEDED", Fit::Left),
+    ]);
+    let (shown, cut) = best_and_worst(&report.cells, top);
+    for c in shown {
+        // Piped tables are read by programs, and those may cut nothing.
+        let id = if out.is_terminal() {
+            c.cell.short()
+        } else {
+            c.cell.to_string()
+        };
+        let content = contents
+            .get(&c.cell)
+            .map_or_else(|| "[gone]".to_owned(), |c| text::one_line(c));
+        table.row([
+            id,
+            content,
+            text::grouped(c.shown),
+            text::grouped(c.withheld),
+            difference(c.pooled.effect, c.pooled.low, c.pooled.high),
+            words(c.verdict).to_owned(),
+            needed(c),
+        ]);
+    }
+    out.table(&table)?;
+    if cut > 0 {
+        out.note(&format!(
+            "\n{} between them; --top shows more",
+            text::count(cut as u64, "memory").replace("memorys", "memories")
+        ));
+    }
+    let unknown = report.cells.iter().find(|c| c.verdict == Verdict::Unknown);
+    if let Some(cell) = unknown {
+        out.note(&format!(
+            "\nFind out sooner about one: {}",
+            out.talk
+                .hint(&format!("memrl impact --test {}", cell.cell.short()))
+        ));
+    }
+    Ok(())
+}
+
+/// Of cells in the order of their effects: the first and the last, and how many are between them.
+fn best_and_worst(cells: &[CellImpact], top: usize) -> (Vec<&CellImpact>, usize) {
+    let cut = cells.len().saturating_sub(top);
+    if cut == 0 {
+        return (cells.iter().collect(), 0);
+    }
+    let first = top.div_ceil(2);
+    let last = cells.len() - (top - first);
+    let both = cells[..first].iter().chain(&cells[last..]);
+    (both.collect(), cut)
+}
+
+fn needed(c: &CellImpact) -> String {
+    match c.more_decisions {
+        _ if c.verdict != Verdict::Unknown => "none".to_owned(),
+        Some(0) => "none".to_owned(),
+        Some(n) => format!("about {}", text::grouped(n)),
+        None => "withheld too seldom to say".to_owned(),
+    }
+}
+
+fn warn_of_reporting(r: &Reporting, out: &mut Out) {
+    if r.p < SUSPICIOUS {
+        out.warn(&format!(
+            "outcomes are reported for {} of what was shown and {} of what was withheld: \
+             what is missing is not missing at random, and the effects are not to be trusted",
+            text::percent(r.shown),
+            text::percent(r.withheld)
+        ));
+    }
+}
+
+fn group_table(
+    by: By,
+    metric: Metric,
+    groups: &[GroupImpact],
+    top: usize,
+    out: &mut Out,
+) -> Result<()> {
+    let head = match by {
+        By::All => "GROUP",
+        By::Type => "TYPE",
+        By::Scope => "SCOPE",
+        By::Origin => "ORIGIN",
+    };
+    out.line("")?;
+    let mut table = Table::new(&[
+        (head, Fit::Cut(12)),
+        ("MEMORIES", Fit::Right),
+        ("SHOWN", Fit::Right),
+        ("WITHHELD", Fit::Right),
+        ("EFFECT", Fit::Left),
+        ("VERDICT", Fit::Left),
+    ]);
+    for g in groups.iter().take(top) {
+        let effect = g
+            .effect
+            .map_or_else(|| "-".to_owned(), |e| difference(e.effect, e.low, e.high));
+        table.row([
+            text::one_line(&g.name),
+            text::grouped(g.cells),
+            text::grouped(g.shown),
+            text::grouped(g.withheld),
+            effect,
+            words(g.verdict).to_owned(),
+        ]);
+    }
+    out.table(&table)?;
+    let cut = groups.len().saturating_sub(top);
+    if cut > 0 {
+        out.note(&format!("\n{cut} more; --top shows them"));
+    }
+    if groups.iter().all(|g| g.verdict == Verdict::Unknown) {
+        out.note(&format!(
+            "\nNothing is sure yet about {}: it takes more decisions, or a higher explore.epsilon.",
+            metric.as_str()
+        ));
+    }
+    Ok(())
+}
+
+fn of_memory(r: &MemoryReport, out: &mut Out) -> Result<()> {
+    let success = r.effects.iter().find(|e| e.metric == Metric::Success);
+    if let Some(effect) = success.and_then(|e| e.effect) {
+        let answer = if effect.low > 0.0 {
+            "Memory helps"
+        } else if effect.high < 0.0 {
+            "Memory harms"
+        } else {
+            "Not known yet whether memory helps"
+        };
+        let answer = out.style.bold(answer);
+        out.line(&format!(
+            "{answer}: success changes by {} with memory",
+            difference(effect.effect, effect.low, effect.high)
+        ))?;
+    } else {
+        let answer = out.style.bold("Not known yet whether memory helps");
+        out.line(&format!("{answer}: success was reported too seldom"))?;
+    }
+    let outside = if r.outside > 0 {
+        format!(
+            "; {} could not have been in both, and are left out",
+            trajectories(r.outside)
+        )
+    } else {
+        String::new()
+    };
+    out.line(&format!(
+        "{} with memory, {} without{outside}",
+        trajectories(r.with),
+        text::grouped(r.without)
+    ))?;
+    heading(out, "With memory against without")?;
+    let mut table = Table::new(&[
+        ("METRIC", Fit::Left),
+        ("WITH", Fit::Right),
+        ("WITHOUT", Fit::Right),
+        ("REPORTED", Fit::Left),
+        ("DIFFERENCE", Fit::Left),
+    ]);
+    for e in &r.effects {
+        table.row([
+            e.metric.as_str().to_owned(),
+            estimate(e.mean_with),
+            estimate(e.mean_without),
+            format!("{} and {}", text::grouped(e.with), text::grouped(e.without)),
+            e.effect
+                .map_or_else(|| "-".to_owned(), |d| difference(d.effect, d.low, d.high)),
+        ]);
+    }
+    out.table(&table)?;
+    for e in r.effects.iter().filter(|e| e.reporting_p < SUSPICIOUS) {
+        out.warn(&missing(e));
+    }
+    Ok(())
+}
+
+fn missing(e: &MemoryEffect) -> String {
+    format!(
+        "{} is not reported as often with memory as without (p = {}): the difference is not to be trusted",
+        e.metric.as_str(),
+        text::number(e.reporting_p)
+    )
+}
+
+/// Where a trial stands.
+fn trial(view: Option<&TrialView>, out: &mut Out) -> Result<u8> {
+    if out.is_json() {
+        out.json(&view)?;
+        return Ok(0);
+    }
+    let Some(view) = view else {
+        out.note(&format!(
+            "No memory is on trial. Start one: {}",
+            out.talk.hint("memrl impact --test ID")
+        ));
+        return Ok(0);
+    };
+    let (t, r) = (&view.trial, &view.report);
+    out.line(&view.summary)?;
+    field(out, "memory", &t.cell.to_string())?;
+    field(
+        out,
+        "withheld",
+        &format!(
+            "with probability {}, from at most {} since {}",
+            text::number(t.withhold),
+            trajectories(t.most),
+            t.since
+        ),
+    )?;
+    field(
+        out,
+        "so far",
+        &format!(
+            "shown {}, withheld {}",
+            text::grouped(r.shown),
+            text::grouped(r.withheld)
+        ),
+    )?;
+    if let Some(effect) = r.effect {
+        field(out, "effect", &difference(effect, r.low, r.high))?;
+    }
+    if !view.over && r.verdict == TrialVerdict::Running {
+        out.note(&format!(
+            "It ends by itself. How it stands: {}",
+            out.talk.hint("memrl impact --test-status")
+        ));
+    }
+    Ok(0)
+}

@@ -1,0 +1,96 @@
+//! `memrl impact`: what helped is found, and what is not known is said to be not known.
+
+use crate::support::regex_of;
+use crate::words;
+
+use super::{TASKS, told, with_log};
+
+#[test]
+fn the_procedures_are_seen_to_help() {
+    let home = with_log(TASKS);
+    let run = home.run(&["impact", "--by", "type"]);
+    assert_eq!(run.code, Some(0), "{}", run.whole());
+    words!(home, told(&run));
+    let report = home.json(&["impact", "--by", "type"]);
+    let groups = report["groups"].as_array().expect("groups");
+    let effect = |name: &str| {
+        let group = groups.iter().find(|g| g["name"] == name);
+        group.expect(name)["effect"]["effect"]
+            .as_f64()
+            .expect("a number")
+    };
+    assert!(effect("procedure") > 0.3, "{report}");
+    assert!(effect("procedure") > effect("fact") + 0.2, "{report}");
+}
+
+#[test]
+fn cells_come_with_what_they_say_and_how_much_more_it_takes() {
+    let home = with_log(TASKS);
+    let run = home.run(&["impact", "--top", "4"]);
+    assert_eq!(run.code, Some(0), "{}", run.whole());
+    let rows: Vec<&str> = run
+        .out
+        .lines()
+        .filter(|l| l.contains("about the"))
+        .collect();
+    assert_eq!(rows.len(), 4, "{}", run.out);
+    assert!(
+        rows[0].contains("steps about"),
+        "the best is a procedure: {}",
+        run.out
+    );
+    assert!(run.err.contains("--top shows more"), "{}", run.err);
+    let report = home.json(&["impact"]);
+    let cell = &report["report"]["cells"][0];
+    assert!(
+        cell["pooled"]["effect"].as_f64().expect("a number") > 0.0,
+        "{cell}"
+    );
+    for metric in ["tokens", "latency", "success"] {
+        assert_eq!(
+            home.json(&["impact", "--metric", metric])["report"]["metric"],
+            metric
+        );
+    }
+}
+
+#[test]
+fn memory_is_compared_with_no_memory() {
+    let home = with_log(TASKS);
+    let run = home.run(&["impact", "--of", "memory"]);
+    assert_eq!(run.code, Some(0), "{}", run.whole());
+    words!(home, told(&run));
+    assert!(run.out.starts_with("Memory helps"), "{}", run.out);
+}
+
+#[test]
+fn one_memory_is_put_to_the_test_and_taken_off_it() {
+    let home = with_log(TASKS);
+    let listed = home.json(&["list", "--type", "procedure", "--limit", "1"]);
+    let id = listed["items"][0]["cell_id"].as_str().expect("an id");
+    let mut all = String::new();
+    let mut step = |args: &[&str], code: i32| {
+        let run = home.run(args);
+        assert_eq!(run.code, Some(code), "{args:?}\n{}", run.whole());
+        all += &["$ memrl ", &args.join(" "), "\n", &told(&run), "\n"].concat();
+    };
+    step(&["impact", "--test-status"], 0);
+    step(
+        &[
+            "impact",
+            "--test",
+            &id[..8],
+            "--withhold",
+            "0.5",
+            "--most",
+            "300",
+        ],
+        0,
+    );
+    step(&["impact", "--test", &id[..8]], 5);
+    step(&["impact", "--test-status"], 0);
+    step(&["impact", "--test-stop"], 0);
+    step(&["impact", "--test-stop"], 5);
+    step(&["impact", "--test", &id[..8], "--withhold", "0.9"], 2);
+    words!(home, all.replace(&id[..8], "[SHORT]"));
+}

@@ -1,0 +1,136 @@
+//! A policy's way into service and out of it.
+
+use crate::support::regex_of;
+use crate::words;
+
+use super::{TASKS, told, with_log};
+
+#[test]
+fn a_policy_is_tried_promoted_watched_and_taken_back() {
+    let home = with_log(TASKS);
+    home.ok(&["train", "--algo", "credit", "--name", "mine"]);
+    let mut all = String::new();
+    let mut step = |args: &[&str], code: i32| {
+        let run = home.run(args);
+        assert_eq!(run.code, Some(code), "{args:?}\n{}", run.whole());
+        all += &["$ memrl ", &args.join(" "), "\n", &told(&run), "\n"].concat();
+    };
+    step(&["policy", "list"], 0);
+    step(&["policy", "show", "mine"], 0);
+    step(&["policy", "shadow", "mine"], 0);
+    step(&["policy", "shadow", "--off"], 0);
+    step(&["policy", "shadow", "--off"], 5);
+    step(
+        &[
+            "policy", "canary", "mine", "--share", "0.2", "--force", "a test",
+        ],
+        0,
+    );
+    step(&["policy", "canary", "utility"], 5);
+    step(&["policy", "check"], 0);
+    step(&["policy", "promote", "mine"], 5);
+    step(
+        &["policy", "promote", "mine", "--force", "we want it now"],
+        0,
+    );
+    step(&["policy", "delete", "mine"], 5);
+    step(&["policy", "check"], 0);
+    step(&["policy", "list"], 0);
+    step(&["policy", "rollback", "it was worse"], 0);
+    step(&["policy", "rollback"], 5);
+    step(&["policy", "delete", "mine"], 0);
+    step(&["policy", "show", "mine"], 4);
+    words!(home, all);
+}
+
+#[test]
+fn a_trial_can_be_ended_without_a_promotion() {
+    let home = with_log(TASKS);
+    home.ok(&["train", "--algo", "credit"]);
+    home.ok(&["policy", "canary", "credit", "--force", "a test"]);
+    assert!(home.ok(&["policy", "stop", "enough"]).contains("enough"));
+    assert_eq!(home.run(&["policy", "stop"]).code, Some(5));
+}
+
+#[test]
+fn a_promoted_policy_decides_from_then_on() {
+    let home = with_log(TASKS);
+    home.ok(&["train", "--algo", "credit", "--name", "mine"]);
+    let policy = |home: &crate::support::Home| {
+        home.ok(&[
+            "recall",
+            "login trouble",
+            "--scope",
+            "user=ann",
+            "--trajectory",
+            "t",
+            "--quiet",
+        ]);
+        let why = home.json(&["why", "last"]);
+        why["decision"]["arms"]
+            .as_array()
+            .and_then(|arms| arms.iter().find(|a| a["name"] == "incumbent"))
+            .map(|a| a["policy"].clone())
+            .unwrap_or(why["decision"]["policy"].clone())
+    };
+    assert_eq!(policy(&home), "similarity@1");
+    home.ok(&["policy", "promote", "mine", "--force", "a test"]);
+    assert_eq!(policy(&home), "mine@1");
+    home.ok(&["policy", "rollback"]);
+    assert_eq!(policy(&home), "similarity@1");
+}
+
+#[test]
+fn every_step_is_an_event_with_its_reason() {
+    let home = with_log(TASKS);
+    home.ok(&["train", "--algo", "credit", "--name", "mine"]);
+    home.ok(&["policy", "promote", "mine", "--force", "we want it now"]);
+    home.ok(&["policy", "rollback", "it was worse"]);
+    let memory = memrl::Memory::open(home.path()).expect("the memory");
+    let query = memrl::EventQuery {
+        event_type: Some(memrl::EventKind::PolicyAction),
+        ..memrl::EventQuery::default()
+    };
+    let events = memory.events(&query).expect("events");
+    let told = serde_json::to_string(&events).expect("JSON");
+    for words in [
+        "train",
+        "promote",
+        "we want it now",
+        "rollback",
+        "it was worse",
+    ] {
+        assert!(told.contains(words), "{words}");
+    }
+}
+
+#[test]
+fn two_policies_are_compared_by_weights_and_slates() {
+    let home = with_log(TASKS);
+    home.ok(&["train", "--algo", "credit", "--epochs", "4"]);
+    home.ok(&["train", "--algo", "bc", "--epochs", "4"]);
+    let run = home.run(&["policy", "diff", "credit", "bc", "--limit", "100"]);
+    assert_eq!(run.code, Some(0), "{}", run.whole());
+    words!(home, told(&run));
+    let same = home.json(&["policy", "diff", "credit", "credit@1"]);
+    assert_eq!(same["same_slate"], 1.0);
+    assert_eq!(same["weights"].as_array().map(Vec::len), Some(0));
+}
+
+#[test]
+fn a_policy_goes_from_one_memory_to_another() {
+    let home = with_log(TASKS);
+    home.ok(&["train", "--algo", "credit", "--epochs", "4"]);
+    let file = home.file("mine.policy");
+    let file = file.to_str().expect("UTF-8");
+    assert_eq!(home.ok(&["policy", "export", "credit", file]), file);
+    let other = crate::support::Home::new();
+    assert_eq!(
+        other.ok(&["policy", "import", file, "--name", "theirs"]),
+        "theirs@1"
+    );
+    assert_eq!(other.ok(&["policy", "import", file]), "credit@1");
+    let weights =
+        |home: &crate::support::Home, name| home.json(&["policy", "show", name])["weights"].clone();
+    assert_eq!(weights(&home, "credit"), weights(&other, "theirs"));
+}

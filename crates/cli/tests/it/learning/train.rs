@@ -1,0 +1,89 @@
+//! `memrl train`: what was learned is said, and kept.
+
+use crate::support::regex_of;
+use crate::words;
+
+use super::{TASKS, told, with_log};
+
+#[test]
+fn training_says_what_was_learned_on_what_and_what_matters() {
+    let home = with_log(TASKS);
+    let run = home.run(&["train", "--algo", "credit", "--name", "mine"]);
+    assert_eq!(run.code, Some(0), "{}", run.whole());
+    words!(home, told(&run));
+    let shown = home.json(&["policy", "show", "mine"]);
+    let first = shown["card"]["importance"][0][0].as_str().expect("a name");
+    let listed = run.out.split("What matters").nth(1).expect("a list");
+    let line = listed.lines().nth(1).expect("a feature");
+    assert!(line.trim().starts_with(first), "{first}: {listed}");
+    assert!(run.err.contains("memrl evaluate mine@1"), "{}", run.err);
+}
+
+#[test]
+fn the_report_counts_every_decision_once() {
+    let home = with_log(TASKS);
+    let report = home.json(&["train", "--algo", "credit", "--keep", "0.25", "--seed", "3"]);
+    let n = |path: &str| {
+        report
+            .pointer(path)
+            .and_then(serde_json::Value::as_u64)
+            .expect(path)
+    };
+    let learned = n("/counts/decisions") + n("/counts/validation") + n("/counts/skipped");
+    assert_eq!(
+        learned + n("/kept") + n("/foreign"),
+        TASKS as u64,
+        "{report}"
+    );
+    assert!(n("/kept") > 90 && n("/kept") < 210, "{report}");
+    assert_eq!(report["policy"], "credit@1");
+    assert_eq!(report["resumed"], false);
+}
+
+#[test]
+fn every_trainer_learns_from_the_same_log() {
+    let home = with_log(TASKS);
+    for algo in ["bc", "credit", "ips_pg", "dqn", "thompson"] {
+        let report = home.json(&["train", "--algo", algo, "--epochs", "3"]);
+        assert_eq!(report["policy"], format!("{algo}@1"));
+        assert_eq!(report["algo"], algo);
+        assert!(home.ok(&["policy", "show", algo]).contains("learned from"));
+    }
+    let again = home.json(&["train", "--algo", "bc", "--epochs", "2"]);
+    assert_eq!(again["policy"], "bc@2", "the next version of the same name");
+}
+
+#[test]
+fn settings_of_the_trainer_end_up_in_the_card() {
+    let home = with_log(TASKS);
+    let args = [
+        "train",
+        "--algo",
+        "credit",
+        "--epochs",
+        "2",
+        "--hidden",
+        "4",
+        "--learning-rate",
+        "0.01",
+        "--seed",
+        "9",
+    ];
+    home.ok(&args);
+    let card = home.json(&["policy", "show", "credit"]);
+    assert_eq!(card["hidden"], 4);
+    let config = &card["card"]["config"];
+    assert_eq!(config["epochs"], 2, "{config}");
+    assert_eq!(config["seed"], 9, "{config}");
+}
+
+#[test]
+fn the_same_seed_learns_the_same_policy() {
+    let home = with_log(TASKS);
+    let card = |name: &str| {
+        home.ok(&["train", "--algo", "credit", "--name", name, "--epochs", "4"]);
+        let view = home.json(&["policy", "show", name]);
+        (view["weights"].clone(), view["card"]["metrics"].clone())
+    };
+    assert_eq!(card("one"), card("two"));
+}
