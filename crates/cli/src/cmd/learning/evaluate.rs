@@ -57,7 +57,7 @@ fn print(e: &EvaluateReport, out: &mut Out) -> Result<()> {
     if let Some(baseline) = &r.baseline {
         field(out, &r.difference.versus, &value(baseline))?;
     }
-    field(out, "the log itself", &value(&r.log))?;
+    field(out, "the log", &value(&r.log))?;
     out.line("")?;
     estimates(r, out)?;
     heading(out, "Safety")?;
@@ -274,7 +274,7 @@ fn reporting(r: &Report, out: &mut Out) -> Result<()> {
     });
     let missing = missing.collect::<Vec<_>>();
     let told = if missing.is_empty() {
-        "no outcome is".to_owned()
+        "no outcome".to_owned()
     } else {
         missing.join(", ")
     };

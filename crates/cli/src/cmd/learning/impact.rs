@@ -226,9 +226,15 @@ fn needed(c: &CellImpact) -> String {
     match c.more_decisions {
         _ if c.verdict != Verdict::Unknown => "none".to_owned(),
         Some(0) => "none".to_owned(),
-        Some(n) => format!("about {}", text::grouped(n)),
+        Some(n) => format!("about {}", text::grouped(rough(n))),
         None => "withheld too seldom to say".to_owned(),
     }
+}
+
+/// Two digits of it, rounded up: more would promise what nobody knows.
+fn rough(n: u64) -> u64 {
+    let unit = 10_u64.pow(n.max(1).ilog10().saturating_sub(1));
+    n.div_ceil(unit).saturating_mul(unit)
 }
 
 fn warn_of_reporting(r: &Reporting, out: &mut Out) {
@@ -401,4 +407,18 @@ fn trial(view: Option<&TrialView>, out: &mut Out) -> Result<u8> {
         ));
     }
     Ok(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guesses_have_two_digits() {
+        assert_eq!(
+            [0, 7, 42, 134, 134_052].map(rough),
+            [0, 7, 42, 140, 140_000]
+        );
+        assert_eq!(rough(u64::MAX), u64::MAX);
+    }
 }

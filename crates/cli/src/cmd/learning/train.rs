@@ -118,8 +118,13 @@ fn print(report: &TrainReport, out: &mut Out) -> Result<u8> {
             trajectories(c.trajectories)
         ),
     )?;
+    let kept_apart = if c.validation == c.decisions {
+        "each once, by turns, to choose when to stop"
+    } else {
+        "to choose when to stop"
+    };
     let others = [
-        (c.validation, "kept apart", "chose when to stop"),
+        (c.validation, "kept apart", kept_apart),
         (
             c.skipped,
             "left out",

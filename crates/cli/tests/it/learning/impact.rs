@@ -92,5 +92,5 @@ fn one_memory_is_put_to_the_test_and_taken_off_it() {
     step(&["impact", "--test-stop"], 0);
     step(&["impact", "--test-stop"], 5);
     step(&["impact", "--test", &id[..8], "--withhold", "0.9"], 2);
-    words!(home, all.replace(&id[..8], "[SHORT]"));
+    words!(home, all.replace(id, "[ID]").replace(&id[..8], "[SHORT]"));
 }

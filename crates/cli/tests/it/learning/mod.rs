@@ -3,6 +3,7 @@
 //! The world: for each of twelve topics there is one procedure that helps and three facts that say as much in other words and do not. The
 //! search cannot tell them apart; who they are (their type) can.
 
+mod evaluate;
 mod impact;
 mod interrupted;
 mod life;
@@ -66,7 +67,8 @@ fn make(dir: &Path, tasks: usize) {
         let topic = rng.random_range(0..TOPICS.len());
         let mut request = RecallRequest::new(format!("{} trouble", TOPICS[topic]), ann.clone());
         request.trajectory = Some(format!("task-{i}"));
-        request.max_cells = Some(2);
+        // Where four fit, the procedure is wanted, and sometimes withheld; where two fit, it is shown only when slates are drawn.
+        request.max_cells = Some(if i % 2 == 0 { 2 } else { 4 });
         request.limit = Some(12);
         let recall = memory.recall(&request).expect("a recall");
         let shown = recall
@@ -150,8 +152,8 @@ fn numberless(line: &str) -> String {
         let number = rest[start..end].trim_end_matches('.');
         let end = start + number.len();
         shown.push_str(&rest[..start]);
-        let in_a_word = shown.ends_with(|c: char| c.is_ascii_alphanumeric() || "-:_@.".contains(c))
-            && !shown.ends_with(" -");
+        let before = shown.trim_end_matches('-');
+        let in_a_word = before.ends_with(|c: char| c.is_ascii_alphanumeric() || "_@.:".contains(c));
         if number.contains('.') && !in_a_word {
             shown.push_str("[X]");
         } else {
