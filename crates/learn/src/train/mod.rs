@@ -26,6 +26,7 @@ pub mod ips_pg;
 mod loops;
 mod prepare;
 pub mod split;
+pub mod stop;
 pub mod supervised;
 pub mod thompson;
 

@@ -31,6 +31,7 @@ mod reward_check;
 mod rewards;
 mod select;
 mod slates;
+mod stop;
 mod support;
 mod thompson;
 mod trace;
