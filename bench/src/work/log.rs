@@ -8,9 +8,7 @@
 
 use memrl::learn::data::{Dataset, Logged, LoggedItem, Schema, Signals};
 use memrl::learn::explore::ConfigError;
-use memrl::learn::{
-    Candidate, Choice, Context, ExploreConfig, Policies, RecallPolicy, RewardSpec, decide, features,
-};
+use memrl::learn::{Choice, ExploreConfig, Policies, RecallPolicy, RewardSpec, decide, features};
 use memrl_types::{DecisionId, Timestamp};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -89,24 +87,10 @@ impl Default for LogOptions {
     }
 }
 
-/// The schema of the features that logs have.
-pub fn schema() -> Schema {
-    Schema {
-        name: features::RECALL_V1.to_owned(),
-        hash: features::schema_hash(),
-        features: features::schema()
-            .iter()
-            .map(|f| f.name.to_owned())
-            .collect(),
-    }
-}
-
-/// The features of all candidates, row by row, under [`schema`].
-pub fn rows(context: &Context, candidates: &[Candidate]) -> Vec<f32> {
-    candidates
-        .iter()
-        .flat_map(|c| features::features(context, c))
-        .collect()
+/// The schema of the features that logs have: the one that the engine logs now.
+pub fn schema() -> &'static Schema {
+    // It is in its own table.
+    features::schema_of(features::RECALL).unwrap_or_else(|| unreachable!("no such schema"))
 }
 
 /// A log under construction.
@@ -134,7 +118,7 @@ pub fn log(
 /// A log of this policy without decisions.
 pub fn empty(policy: &dyn RecallPolicy) -> Dataset {
     Dataset {
-        schema: schema(),
+        schema: schema().clone(),
         trajectories: Vec::new(),
         policies: vec![policy.label()],
         decisions: Vec::new(),
@@ -281,7 +265,7 @@ impl Book<'_> {
             propensity: made.propensity,
             temperature: self.options.explore.temperature,
             items: made.items.iter().enumerate().map(item).collect(),
-            features: rows(&scene.context, &scene.candidates),
+            features: features::rows(&scene.context, &scene.candidates),
             slate: made.slate.iter().map(|&i| i as u32).collect(),
             context: scene.context.clone(),
             signals: Signals {

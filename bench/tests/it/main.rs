@@ -4,6 +4,7 @@ mod datasets;
 mod demo;
 mod experience;
 mod load;
+mod open_data;
 mod policies;
 mod run;
 mod work;

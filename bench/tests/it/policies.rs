@@ -169,3 +169,35 @@ fn shuffled_outcomes_are_those_of_other_trajectories() {
     assert!((a - b).abs() < 1e-9);
     assert_ne!(of_a, of_b);
 }
+
+/// Every trainer makes a policy of a small log; nobody beats the oracle, and the budget holds.
+#[test]
+fn every_trainer_makes_a_policy_that_keeps_the_budget() {
+    let options = PoliciesOptions {
+        scenes: 60,
+        seeds: vec![1],
+        budgets: vec![256],
+        workloads: vec!["support".to_owned()],
+        trainers: Vec::new(),
+        ..PoliciesOptions::default()
+    };
+    let all = bench_policies(&options, &mut |_| {}).unwrap();
+    assert_eq!(all.failed, Vec::<String>::new());
+    let table = &all.report.tables[0];
+    let reward = |row: &str| {
+        table
+            .get(row, "reward (bounded_v1)", "256 tokens")
+            .unwrap()
+            .value
+    };
+    for learner in memrl_bench::run::policies::learners::LEARNERS {
+        let tokens = table
+            .get(learner.name, "tokens", "256 tokens")
+            .unwrap()
+            .value;
+        assert!(tokens <= 256.0, "{}", learner.name);
+        assert!(reward(learner.name) <= reward("oracle"), "{}", learner.name);
+    }
+    // With labels of everything even a small log says more than the search does.
+    assert!(reward("supervised") > reward("similarity"));
+}

@@ -6,6 +6,7 @@
 //!
 //! STOP's row is all zeros, so a linear policy gives it one and the same score everywhere: its logit.
 
+use memrl::learn::features::rows;
 use memrl::learn::policy::NoMemory;
 use memrl::learn::select::Room;
 use memrl::learn::train::grpo::{Env, Obs, Outcome};
@@ -13,7 +14,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::contest::{Part, score, slate, with_budget};
-use crate::work::log::{rows, schema};
+use crate::work::log::schema;
 use crate::work::{Scene, World};
 
 /// See the module documentation.

@@ -11,11 +11,13 @@ use memrl::learn::data::{Dataset, Logged};
 use memrl::learn::net::{Net, Standard};
 use memrl::learn::policy::Learned;
 use memrl::learn::train::credit::Credit;
+use memrl::learn::train::dqn::DqnConfig;
 use memrl::learn::train::grpo::{GrpoConfig, Start};
 use memrl::learn::train::ips_pg::IpsPgConfig;
 use memrl::learn::train::thompson::ThompsonConfig;
 use memrl::learn::train::{
-    Hooks, TrainConfig, TrainError, Trained, bc, credit, grpo, ips_pg, supervised, thompson,
+    Hooks, TrainConfig, TrainError, Trained, bc, credit, dqn, grpo, ips_pg, stop, supervised,
+    thompson,
 };
 
 use super::contest::Part;
@@ -127,6 +129,23 @@ pub const LEARNERS: &[Learner] = &[
         train: |lesson| of(&lesson.credit()?.trained),
     },
     Learner {
+        name: "credit, STOP from the log",
+        about: "the same, and how much to show from what low ranks were worth in the log",
+        train: |lesson| {
+            let model = lesson.credit()?;
+            let names = &lesson.log.trajectories;
+            // Logits of the model that has not seen the trajectory.
+            let logits = |d: &Logged| {
+                let fitted = model.for_trajectory(&names[d.trajectory as usize]);
+                fitted.scores(&d.features)
+            };
+            let mut trained = model.trained.clone();
+            let found = stop::fit(lesson.log, &logits).map_err(|e| e.to_string())?;
+            trained.stop = found.and_then(|f| f.logit).or(trained.stop);
+            of(&trained)
+        },
+    },
+    Learner {
         name: ips_pg::ALGO,
         about: "rewards and propensities, doubly robust with the model of credit",
         train: |lesson| {
@@ -144,6 +163,21 @@ pub const LEARNERS: &[Learner] = &[
             policy(quietly(|hooks| {
                 ips_pg::train(lesson.log, Some(&q), &config, hooks)
             }))
+        },
+    },
+    Learner {
+        name: dqn::ALGO,
+        about: "picks and rewards; Q at the empty slate",
+        train: |lesson| {
+            let base = DqnConfig::default();
+            let config = DqnConfig {
+                train: TrainConfig {
+                    seed: lesson.seed,
+                    ..base.train.clone()
+                },
+                ..base
+            };
+            policy(quietly(|hooks| dqn::train(lesson.log, &config, hooks)).map(|l| l.trained))
         },
     },
     Learner {

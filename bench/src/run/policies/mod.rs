@@ -13,9 +13,11 @@ pub mod contest;
 pub mod environment;
 mod feedback;
 pub mod learners;
+pub mod open_data;
 mod tables;
 pub mod worlds;
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
@@ -30,6 +32,7 @@ use contest::{Fold, Judged};
 use learners::{LEARNERS, Learner};
 
 pub use feedback::{FeedbackReport, Recovered, bench_feedback};
+pub use open_data::{OpenData, OpenDataOptions, bench_dataset};
 pub use tables::Mean;
 
 /// What to do.
@@ -49,6 +52,10 @@ pub struct PoliciesOptions {
     pub explore: ExploreConfig,
     /// What outcomes tell.
     pub feedback: Feedback,
+    /// A file of conversations or questions, in the place of the simulator.
+    pub data: Option<PathBuf>,
+    /// The embedder that searches it.
+    pub embedder: String,
     /// Threads; at least 1.
     pub threads: usize,
     /// The command line, for the report.
@@ -66,6 +73,8 @@ impl Default for PoliciesOptions {
             trainers: Vec::new(),
             explore: log.explore,
             feedback: log.feedback,
+            data: None,
+            embedder: "static".to_owned(),
             threads: 1,
             command: String::new(),
         }

@@ -3,6 +3,7 @@
 use super::PoliciesOptions;
 use super::contest::{Fold, Part};
 use crate::run::{OnProgress, Result, RunError};
+use crate::work::questions::{QuestionOptions, Questions};
 use crate::work::{Scene, Simulated, World, params};
 
 /// Folds where there are more groups than can be left out one by one.
@@ -15,12 +16,27 @@ pub enum Worlds {
     /// Of each seed, one per workload.
     Simulated(Vec<(u64, Vec<Simulated>)>),
     /// One of questions.
-    Questions(Box<dyn World>),
+    Questions(Box<Questions>),
 }
 
 impl Worlds {
     /// Makes or loads them.
-    pub fn make(options: &PoliciesOptions, _progress: OnProgress<'_>) -> Result<Self> {
+    pub fn make(options: &PoliciesOptions, progress: OnProgress<'_>) -> Result<Self> {
+        if let Some(data) = &options.data {
+            let name = data
+                .file_name()
+                .map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+            let how = QuestionOptions {
+                name,
+                embedder: options.embedder.clone(),
+                ..QuestionOptions::default()
+            };
+            return Ok(Self::Questions(Box::new(Questions::load(
+                Some(data),
+                &how,
+                progress,
+            )?)));
+        }
         let unknown = |w: &&String| params::all().iter().all(|p| p.name != **w);
         if let Some(name) = options.workloads.iter().find(unknown) {
             let all = params::all().map(|p| p.name).join(", ");
@@ -52,7 +68,7 @@ impl Worlds {
             Self::Questions(world) => options
                 .seeds
                 .iter()
-                .flat_map(|seed| by_group(*seed, world.as_ref()))
+                .flat_map(|seed| by_group(*seed, &**world))
                 .collect(),
         };
         if folds.is_empty() {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::bench_policies::BenchPolicies;
+use super::bench_policies::{BenchDataset, BenchPolicies};
 use super::read;
 
 /// `memrl demo`.
@@ -51,6 +51,8 @@ pub enum BenchCommand {
     Experience(BenchExperience),
     /// What learned policies gain on work that they were not trained on
     Policies(BenchPolicies),
+    /// Writes an open data set of simulated decisions with propensities and the truth
+    Dataset(BenchDataset),
 }
 
 /// `memrl bench recall`.

@@ -1,4 +1,6 @@
-//! Options of `memrl bench policies`.
+//! Options of `memrl bench policies` and `memrl bench dataset`.
+
+use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
@@ -7,12 +9,19 @@ use super::read;
 /// `memrl bench policies`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  memrl bench policies\n  memrl bench policies --workload support --trainer credit --budget 256\n  memrl bench policies --feedback success --feedback noisy --decisions 500 --decisions 2000"
+    after_help = "Examples:\n  memrl bench policies\n  memrl bench policies --data locomo.json.gz --trainer credit --budget 256\n  memrl bench policies --feedback success --feedback noisy --decisions 500 --decisions 2000"
 )]
 pub struct BenchPolicies {
     /// Test on this workload of the simulator only; may be repeated [default: all four]
     #[arg(long, value_name = "NAME")]
     pub workload: Vec<String>,
+    /// Conversations in LoCoMo's format, or questions in HotpotQA's (.jsonl), in the place of the simulator; may be
+    /// gzipped
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["workload", "scenes"])]
+    pub data: Option<PathBuf>,
+    /// The embedder that searches them, e.g. static or bert:FOLDER
+    #[arg(long, value_name = "SPEC", default_value = "static", requires = "data")]
+    pub embedder: String,
     /// A trainer; may be repeated; `rules` alone trains nothing [default: all]
     #[arg(long, value_name = "NAME")]
     pub trainer: Vec<String>,
@@ -60,6 +69,23 @@ pub enum BenchFeedback {
     Noisy,
     /// Outcomes of other trajectories: nothing can be learned
     Shuffled,
+}
+
+/// `memrl bench dataset`.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  memrl bench dataset --out memory-decisions\n  python3 scripts/leaderboard.py --data memory-decisions --submission mine.jsonl"
+)]
+pub struct BenchDataset {
+    /// A new or empty directory
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Scenes of each workload
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100_000), default_value = "250")]
+    pub scenes: u32,
+    /// Seed of everything random
+    #[arg(long, value_name = "N", value_parser = read::whole, default_value = "1")]
+    pub seed: u64,
 }
 
 /// A share in [0, 1].

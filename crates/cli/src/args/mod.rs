@@ -23,7 +23,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 pub use bench::{Bench, BenchCommand, BenchExperience, BenchLoad, BenchRecall, BenchScale, Demo};
-pub use bench_policies::{BenchFeedback, BenchPolicies};
+pub use bench_policies::{BenchDataset, BenchFeedback, BenchPolicies};
 pub use cells::{Add, Get, Ids, List, New, Purge, Reasoned, Supersede, Update};
 pub use episodes::{
     Capture, HitFormat, Index, Propagate, Prune, Retrieve, Review, ReviewWhat, Show, Stats, Status,

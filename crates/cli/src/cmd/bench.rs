@@ -36,6 +36,10 @@ pub fn run(_: &Global, command: BenchCommand, out: &mut Out) -> Result<u8> {
             super::bench_policies::policies(args, out)?;
             return Ok(0);
         }
+        BenchCommand::Dataset(args) => {
+            super::bench_policies::dataset(args, out)?;
+            return Ok(0);
+        }
     };
     if out.is_json() {
         out.json(&report)?;

@@ -1,11 +1,12 @@
 //! `memrl bench policies`.
 
 use memrl_bench::report::Shown;
+use memrl_bench::run::policies::OpenDataOptions;
 use memrl_bench::run::{self, PoliciesOptions};
 use memrl_bench::work::log::Feedback;
 
 use super::bench::{command_line, with_progress};
-use crate::args::{BenchFeedback, BenchPolicies};
+use crate::args::{BenchDataset, BenchFeedback, BenchPolicies};
 use crate::fail::Result;
 use crate::out::Out;
 
@@ -17,6 +18,8 @@ pub fn policies(args: BenchPolicies, out: &mut Out) -> Result<()> {
         scenes: args.scenes as usize,
         seeds: (args.first_seed..args.first_seed.saturating_add(args.seeds)).collect(),
         trainers: args.trainer,
+        data: args.data,
+        embedder: args.embedder,
         threads: args.threads as usize,
         command: command_line(),
         ..PoliciesOptions::default()
@@ -54,6 +57,27 @@ pub fn policies(args: BenchPolicies, out: &mut Out) -> Result<()> {
         out.json(&all)
     } else {
         out.text(&all.report.to_markdown(Shown::ByQuestion))
+    }
+}
+
+/// Writes the open data set.
+pub fn dataset(args: BenchDataset, out: &mut Out) -> Result<()> {
+    let options = OpenDataOptions {
+        out: args.out,
+        scenes: args.scenes as usize,
+        seed: args.seed,
+    };
+    let written = with_progress(out, |tell| run::policies::bench_dataset(&options, tell))?;
+    if out.is_json() {
+        out.json(&written)
+    } else {
+        out.text(&format!(
+            "{} decisions, {} candidates, {} files in {}\n",
+            written.decisions,
+            written.items,
+            written.files.len(),
+            options.out.display()
+        ))
     }
 }
 

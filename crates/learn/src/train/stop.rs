@@ -76,7 +76,9 @@ pub fn fit(
     units.retain(|(z, _)| z[0] > 0.0);
     for (z, sum) in &mut units {
         let decisions = z[0];
-        z.iter_mut().for_each(|x| *x /= decisions);
+        for x in z.iter_mut() {
+            *x /= decisions;
+        }
         *sum /= decisions;
     }
     if units.len() < NEED {
