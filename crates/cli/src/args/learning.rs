@@ -165,7 +165,7 @@ pub enum PolicyCommand {
         /// Do not promote it by itself when its trial has proved it better
         #[arg(long)]
         hold: bool,
-        /// Although its evaluation does not speak for it; the reason is logged
+        /// Although its evaluation speaks against it; the reason is logged
         #[arg(long, value_name = "REASON", value_parser = NonEmptyStringValueParser::new())]
         force: Option<String>,
     },

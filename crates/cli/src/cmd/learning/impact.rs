@@ -9,9 +9,9 @@ use memrl::learn::impact::{
 };
 use memrl::{CellId, ImpactAnswer, ImpactOf, ImpactRequest, TrialView};
 
-use super::{difference, estimate, field, heading, log_query, trajectories};
+use super::{difference, estimate, field, heading, log_query, roles_hint, trajectories};
 use crate::args::{self, Global, ImpactBy, ImpactMetric};
-use crate::fail::Result;
+use crate::fail::{Failure, Result};
 use crate::out::Out;
 use crate::table::{Fit, Table};
 use crate::{session, text};
@@ -23,11 +23,11 @@ const SUSPICIOUS: f64 = 0.01;
 pub fn run(global: &Global, args: &args::Impact, out: &mut Out) -> Result<u8> {
     let memory = session::open(global, &[], out)?;
     if let Some(cell) = &args.test {
-        let view = memory.trial_start(cell.as_str(), args.withhold, args.most)?;
-        return trial(Some(&view), out);
+        let view = memory.trial_start(cell.as_str(), args.withhold, args.most);
+        return trial(Some(&view.map_err(of_trial)?), out);
     }
     if args.test_stop {
-        return trial(Some(&memory.trial_stop()?), out);
+        return trial(Some(&memory.trial_stop().map_err(of_trial)?), out);
     }
     if args.test_status {
         return trial(memory.trial_check()?.as_ref(), out);
@@ -57,6 +57,11 @@ pub fn run(global: &Global, args: &args::Impact, out: &mut Out) -> Result<u8> {
         ImpactAnswer::Memory { report } => of_memory(&report, out)?,
     }
     Ok(0)
+}
+
+fn of_trial(error: memrl::Error) -> Failure {
+    let hint = "`memrl impact --test-status` shows what is on trial, `--test-stop` ends it";
+    roles_hint(error.into(), hint)
 }
 
 fn of(args: &args::Impact) -> ImpactOf {

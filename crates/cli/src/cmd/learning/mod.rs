@@ -17,10 +17,10 @@ pub use replay::run as replay;
 pub use reward::check as reward_check;
 pub use train::run as train;
 
-use memrl::LogQuery;
+use memrl::{Code, LogQuery};
 
 use crate::args::LogPart;
-use crate::fail::Result;
+use crate::fail::{Failure, Result};
 use crate::out::Out;
 use crate::text;
 
@@ -31,6 +31,14 @@ pub fn log_query(part: &LogPart) -> LogQuery {
         before: part.to,
         policy: None,
         limit: part.limit,
+    }
+}
+
+/// A conflict of roles, with a hint that fits it better than that of its code, which is about memories.
+fn roles_hint(failure: Failure, hint: &str) -> Failure {
+    match failure.code() {
+        Code::Conflict => Failure::hinted(Code::Conflict, failure.message(), hint),
+        _ => failure,
     }
 }
 

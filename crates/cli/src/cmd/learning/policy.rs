@@ -21,11 +21,16 @@ const LARGEST_FILE: u64 = 1 << 30;
 /// Does what was asked with policies.
 pub fn run(global: &Global, command: &PolicyCommand, out: &mut Out) -> Result<u8> {
     let memory = session::open(global, &[], out)?;
+    act(&memory, command, out)
+        .map_err(|e| super::roles_hint(e, "`memrl policy list` shows what each policy does now"))
+}
+
+fn act(memory: &Memory, command: &PolicyCommand, out: &mut Out) -> Result<u8> {
     match command {
         PolicyCommand::List => list(&memory.policies()?, out),
         PolicyCommand::Show { name } => show(&memory.policy_view(name)?, out),
         PolicyCommand::Diff { a, b, limit } => diff(&memory.policy_diff(a, b, *limit)?, out),
-        PolicyCommand::Shadow(what) => shadow(&memory, what, out),
+        PolicyCommand::Shadow(what) => shadow(memory, what, out),
         PolicyCommand::Canary {
             name,
             share,
@@ -42,8 +47,8 @@ pub fn run(global: &Global, command: &PolicyCommand, out: &mut Out) -> Result<u8
         }
         PolicyCommand::Rollback { reason } => step(&memory.policy_rollback(reason)?, out),
         PolicyCommand::Delete { name } => delete(&memory.policy_delete(name)?, out),
-        PolicyCommand::Export { name, file } => export(&memory, name, file, out),
-        PolicyCommand::Import { file, name } => import(&memory, file, name.as_deref(), out),
+        PolicyCommand::Export { name, file } => export(memory, name, file, out),
+        PolicyCommand::Import { file, name } => import(memory, file, name.as_deref(), out),
     }
 }
 

@@ -134,3 +134,32 @@ fn a_policy_goes_from_one_memory_to_another() {
         |home: &crate::support::Home, name| home.json(&["policy", "show", name])["weights"].clone();
     assert_eq!(weights(&home, "credit"), weights(&other, "theirs"));
 }
+
+#[test]
+fn a_policy_in_shadow_mode_is_asked_and_shows_nothing() {
+    let home = with_log(20);
+    let before = home.run(&["policy", "shadow", "--report"]);
+    assert!(before.out.starts_with("No decision"), "{}", before.whole());
+    home.ok(&["policy", "shadow", "none"]);
+    for query in ["login trouble", "deploy trouble"] {
+        home.ok(&["recall", query, "--scope", "user=ann"]);
+    }
+    let items = home.json(&["policy", "shadow", "--report"])["items"].clone();
+    assert_eq!(items.as_array().map(Vec::len), Some(1), "{items}");
+    assert_eq!(items[0]["policy"], "none@1");
+    assert_eq!(items[0]["decisions"], 2);
+    assert_eq!(items[0]["same_slate"], 0.0);
+    assert!(
+        items[0]["tokens"][0].as_f64() > items[0]["tokens"][1].as_f64(),
+        "{items}"
+    );
+    assert_eq!(
+        home.json(&["why", "last"])["decision"]["policy"],
+        "similarity@1"
+    );
+    let told = home.ok(&["policy", "shadow", "--report"]);
+    assert!(
+        told.starts_with("none@1 was asked about 2 decisions"),
+        "{told}"
+    );
+}
