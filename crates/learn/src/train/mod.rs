@@ -3,7 +3,7 @@
 //! | trainer | learns from | source |
 //! |---|---|---|
 //! | `bc` | the slates that were shown | maximum likelihood |
-//! | `supervised` | labels of all candidates: the skyline | maximum likelihood |
+//! | `supervised` | labels of all candidates: the skyline | listwise softmax cross entropy |
 //! | `credit` | success of whole slates, labels of single cells where known | attribution with a null item |
 //! | `ips_pg` | rewards and propensities | off-policy policy gradient, doubly robust |
 //! | `dqn` | transitions, pick by pick | double Q-learning with a conservative penalty |

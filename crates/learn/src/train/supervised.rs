@@ -1,13 +1,17 @@
-//! `supervised`: a classifier of single candidates, from labels of all of them. The skyline of what features can do.
+//! `supervised`: an order of candidates, from labels of all of them. The skyline of what features can do.
 //!
 //! ```text
-//! L = Σᵢ −yᵢ ln σ(sᵢ) − (1 − yᵢ) ln(1 − σ(sᵢ))          ∂L/∂sᵢ = σ(sᵢ) − yᵢ
+//! L = −Σᵢ tᵢ ln pᵢ        pᵢ = e^{sᵢ} / Σⱼ e^{sⱼ}        tᵢ = yᵢ / Σⱼ yⱼ        ∂L/∂sᵢ = pᵢ − tᵢ
 //! ```
 //!
-//! with sᵢ = net(features of i) and the label yᵢ ∈ [0, 1] of candidate i, over all labelled candidates of a decision: logistic
-//! regression, or a small network with [`TrainConfig::hidden`]. Labels of *all* candidates exist in data sets with gold evidence,
-//! never in a log: there only what was shown can be cited. So it is the upper bound that the learners from
-//! feedback are compared with, not a way to learn from use.
+//! with sᵢ = net(features of i) and the label yᵢ ∈ [0, 1] of candidate i, over all labelled candidates of one decision: the softmax
+//! cross entropy of an answer (Cao et al. 2007, "Learning to Rank: From Pairwise Approach to Listwise Approach", eq. 4 with the
+//! labels as top-one probabilities; Bruch et al. 2019 show that it bounds what ranking measures ask for). Candidates compete
+//! inside their answer only, as they do for the budget; a classifier of single candidates spends its weights on telling easy questions
+//! from hard ones, too. Linear, or with a small network beside ([`TrainConfig::hidden`]). Labels of *all* candidates exist in data
+//! sets with gold evidence, never in a log: there only what was shown can be cited. So it is the upper bound that the
+//! learners from feedback are compared with, not a way to learn from use. Scores are comparable within a decision
+//! only, so it says nothing about STOP.
 
 use super::importance::{Shuffle, permutation};
 use super::loops::{Model, Objective, Plan, fit};
@@ -22,13 +26,16 @@ pub const NEED: u64 = 20;
 /// Steps that it makes at least: in small logs this takes more passes than [`TrainConfig::epochs`].
 const STEPS: usize = 1000;
 
+/// Candidates for the strength of the pull toward 0, times [`TrainConfig::decay`].
+const STRENGTHS: [f32; 3] = [0.1, 1.0, 10.0];
+
 /// Settings that suit it.
 pub fn config() -> TrainConfig {
     TrainConfig {
         epochs: 30,
         batch: 32,
         learning_rate: 1e-2,
-        decay: 1e-4,
+        decay: 1e-2,
         ..TrainConfig::default()
     }
 }
@@ -41,11 +48,11 @@ struct Example {
 }
 
 /// The loss of the module's documentation.
-struct Classifier {
+struct Listwise {
     examples: Vec<Example>,
 }
 
-impl Objective for Classifier {
+impl Objective for Listwise {
     fn examples(&self) -> usize {
         self.examples.len()
     }
@@ -66,18 +73,20 @@ impl Objective for Classifier {
         d_scores: &mut [f32],
         _d_extra: &mut [f32],
     ) -> f64 {
-        let mut loss = 0.0;
         let labels = &self.examples[example].labels;
+        let all: f64 = labels.iter().map(|y| f64::from(*y)).sum();
+        let total = log_sum_exp(scores);
+        let mut loss = 0.0;
         for ((d, s), y) in d_scores.iter_mut().zip(scores).zip(labels) {
-            let (z, y) = (f64::from(*s), f64::from(*y));
-            loss += z.max(0.0) + (-z.abs()).exp().ln_1p() - y * z;
-            *d = (1.0 / (1.0 + (-z).exp()) - y) as f32;
+            let (log_p, t) = (f64::from(*s) - total, f64::from(*y) / all);
+            loss -= t * log_p;
+            *d = (log_p.exp() - t) as f32;
         }
         loss
     }
 }
 
-impl Shuffle for Classifier {
+impl Shuffle for Listwise {
     fn subset(&self, examples: &[u32]) -> Self {
         let pick = |i: &u32| self.examples[*i as usize].clone();
         Self {
@@ -92,9 +101,17 @@ impl Shuffle for Classifier {
     }
 }
 
-/// Fits the classifier. Decisions without labels are skipped and counted; masked candidates are left out.
+/// ln Σ e^s.
+fn log_sum_exp(scores: &[f32]) -> f64 {
+    let top = scores.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let sum: f64 = scores.iter().map(|s| f64::from(s - top).exp()).sum();
+    f64::from(top) + sum.ln()
+}
+
+/// Fits the order. Decisions whose labels prefer nothing (none, or all 0) are skipped and counted; masked candidates are
+/// left out.
 ///
-/// Metrics: `loss` and `validation_loss` (per decision, in nats), `validation_auc` (of single candidates), `epochs`,
+/// Metrics: `loss` and `validation_loss` (per decision, in nats), `validation_auc` (of single candidates, by ln pᵢ), `epochs`,
 /// `strength`.
 pub fn train(
     data: &Dataset,
@@ -106,6 +123,8 @@ pub fn train(
     let width = data.schema.width();
     let standard = prepare::standard(data);
     let (mut examples, mut trajectory) = (Vec::new(), Vec::new());
+    // Of all labels, the first and their number.
+    let (mut any, mut count) = (None, 0);
     for d in &data.decisions {
         let mut e = Example {
             rows: Vec::new(),
@@ -117,55 +136,53 @@ pub fn train(
                 e.labels.push(label);
             }
         }
-        if !e.labels.is_empty() {
+        let first = e.labels.first().copied();
+        any = any.or(first);
+        count += e.labels.len() as u64;
+        if e.labels.iter().any(|y| Some(*y) != first) {
             examples.push(e);
             trajectory.push(d.trajectory);
         }
     }
-    let labels = || examples.iter().flat_map(|e| &e.labels).copied();
-    let (n, sum) = (labels().count(), labels().map(f64::from).sum::<f64>());
-    prepare::enough(ALGO, NEED, examples.len(), data, "no labels")?;
-    let first = labels().next().unwrap_or(0.0);
-    if labels().all(|y| y.total_cmp(&first).is_eq()) {
-        let value = f64::from(first);
-        return Err(TrainError::NoVariation { n: n as u64, value });
+    if let (true, Some(value)) = (examples.is_empty() && count >= NEED, any) {
+        let value = f64::from(value);
+        return Err(TrainError::NoVariation { n: count, value });
     }
+    prepare::enough(
+        ALGO,
+        NEED,
+        examples.len(),
+        data,
+        "no labels that prefer any",
+    )?;
     let folds = prepare::folds(ALGO, data, &trajectory, config)?;
-    let mut net = Net::new(width, config.hidden, config.seed);
-    // Right on the mean from the start: most candidates are wrong.
-    let mean = (sum / n as f64).clamp(1e-4, 1.0 - 1e-4);
-    if let Some(c) = net.params.last_mut() {
-        *c = (mean / (1.0 - mean)).ln() as f32;
-    }
     let start = Model {
-        net,
+        net: Net::new(width, config.hidden, config.seed),
         extra: Vec::new(),
     };
-    let mut toward = vec![Some(0.0); start.net.params.len()];
-    if let Some(c) = toward.last_mut() {
-        *c = None;
-    }
+    let toward = vec![Some(0.0); start.net.params.len()];
     let plan = Plan {
         algo: ALGO,
         config,
         fingerprint: prepare::fingerprint(ALGO, data, config, &[]),
         start,
         toward,
-        strengths: vec![config.decay],
+        strengths: STRENGTHS.map(|s| s * config.decay).to_vec(),
         epochs: prepare::epochs(config, examples.len(), STEPS),
         fold: folds.of,
         folds: folds.n,
     };
     let skipped = (data.decisions.len() - examples.len()) as u64;
-    let problem = Classifier { examples };
+    let problem = Listwise { examples };
     let found = fit(&plan, &problem, hooks)?;
     let mut metrics = prepare::metrics(&found);
     let mut scored = Vec::new();
     for (e, fold) in problem.examples.iter().zip(&plan.fold) {
         if let Some(model) = fold.and_then(|k| found.fold_models.get(k)) {
             let scores = model.net.scores(&e.rows);
+            let total = log_sum_exp(&scores);
             let pairs = scores.iter().zip(&e.labels);
-            scored.extend(pairs.map(|(s, y)| (f64::from(*s), *y >= 0.5)));
+            scored.extend(pairs.map(|(s, y)| (f64::from(*s) - total, *y >= 0.5)));
         }
     }
     if let Some(auc) = prepare::auc(scored) {

@@ -167,6 +167,7 @@ fn what_cannot_be_imitated_is_left_out_or_refused() {
     );
     let mut unlabelled = data;
     unlabelled.decisions[0].items[0].label = Some(1.0);
+    unlabelled.decisions[0].items[1].label = Some(0.0);
     let error = quiet(|h| supervised::train(&unlabelled, &supervised::config(), h)).unwrap_err();
     assert!(
         error.to_string().contains("59 others have no labels"),
