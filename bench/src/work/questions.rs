@@ -273,19 +273,19 @@ mod tests {
     #[test]
     fn a_slate_succeeds_when_it_shows_all_evidence_and_the_oracle_does_whenever_that_is_possible() {
         let world = demo(256);
-        let (mut by_similarity, mut best) = (0.0, 0.0);
+        let mut best = 0.0;
         for scene in world.scenes() {
             let oracle = world.oracle(scene);
             let expected = world.expected(scene, &oracle);
-            assert!(expected.tokens <= 256.0 && (expected.success == 1.0) == !oracle.is_empty());
+            assert!(expected.tokens <= 256.0 && (expected.success > 0.5) != oracle.is_empty());
             if let Some((_, rest)) = scene.gold.split_first() {
-                assert_eq!(world.expected(scene, rest).success, 0.0);
+                assert!(world.expected(scene, rest).success < 0.5);
             }
             best += expected.success;
         }
-        by_similarity += success(&world, "similarity") * world.scenes().len() as f64;
+        let by_similarity = success(&world, "similarity") * world.scenes().len() as f64;
         assert!(best >= by_similarity && by_similarity > 0.0 && world.scenes().len() > 50);
-        assert_eq!(success(&world, "none"), 0.0);
+        assert!(success(&world, "none") < 1e-9);
         assert!(success(&world.with_budget(1024), "similarity") > success(&world, "similarity"));
     }
 
@@ -305,9 +305,9 @@ mod tests {
                         .unwrap();
                     assert!(slate.contains(&place));
                     if scene.gold.contains(&place) {
-                        hits += 1.0
+                        hits += 1.0;
                     } else {
-                        wrong += 1.0
+                        wrong += 1.0;
                     }
                 }
                 let shown = slate.iter().filter(|i| scene.gold.contains(i)).count() as f64;
