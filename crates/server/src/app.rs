@@ -47,6 +47,11 @@ impl App {
             timeout: Duration::from_millis(options.timeout_ms),
         }
     }
+
+    /// The time that a slow route has.
+    pub(crate) fn slow_limit(&self) -> Duration {
+        self.timeout * 20
+    }
 }
 
 /// All routes over one memory.
@@ -144,7 +149,7 @@ async fn answer(app: Arc<App>, route: &'static Route, id: String, request: Reque
     let started = Instant::now();
     let running = app.metrics.start();
     let limit = if route.slow {
-        app.timeout * 20
+        app.slow_limit()
     } else {
         app.timeout
     };

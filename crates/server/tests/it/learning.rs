@@ -27,6 +27,7 @@ impl World {
         config.explore.sampled_share = 0.6;
         config.explore.temperature = 0.3;
         config.explore.epsilon = 0.2;
+        config.explore.none_share = 0.1;
         let s = Server::with_config(config, |_| {});
         let mut cells = Vec::new();
         for topic in TOPICS {
@@ -86,6 +87,90 @@ impl World {
     }
 }
 
+/// Holds an answer against its schema in the document: types, required fields, values of vocabularies, and that no object with listed
+/// fields has others.
+#[track_caller]
+fn conforms(value: &Value, schema: &str) {
+    let document = memrl_server::openapi();
+    let schemas = &document["components"]["schemas"];
+    if let Err(why) = check(value, &schemas[schema], schemas) {
+        panic!("{schema}: {why}");
+    }
+}
+
+fn check(value: &Value, schema: &Value, schemas: &Value) -> Result<(), String> {
+    if let Some(Value::String(reference)) = schema.get("$ref") {
+        let name = reference.rsplit('/').next().unwrap();
+        return check(value, &schemas[name], schemas).map_err(|e| format!("{name}: {e}"));
+    }
+    if let Some(Value::Array(choices)) = schema.get("anyOf") {
+        let why: Vec<String> = choices
+            .iter()
+            .filter_map(|s| check(value, s, schemas).err())
+            .collect();
+        if why.len() == choices.len() {
+            return Err(why.join(" | "));
+        }
+    }
+    for part in schema["allOf"].as_array().into_iter().flatten() {
+        check(value, part, schemas).or_else(|e| match part.get("$ref") {
+            // Fields of the other parts.
+            Some(_) if e.contains("is not listed") => Ok(()),
+            _ => Err(e),
+        })?;
+    }
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(n) if n.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let fits = |t: &Value| t == kind || (t == "number" && kind == "integer");
+    let typed = match &schema["type"] {
+        Value::Array(types) => types.iter().any(fits),
+        Value::Null => true,
+        one => fits(one),
+    };
+    if !typed {
+        return Err(format!("{value} is no {}", schema["type"]));
+    }
+    if let Some(Value::Array(all)) = schema.get("enum")
+        && !all.contains(value)
+    {
+        return Err(format!("{value} is none of {all:?}"));
+    }
+    for item in value.as_array().into_iter().flatten() {
+        if let Some(items) = schema.get("items") {
+            check(item, items, schemas)?;
+        }
+    }
+    let Some(object) = value.as_object() else {
+        return Ok(());
+    };
+    for name in schema["required"].as_array().into_iter().flatten() {
+        if !object.contains_key(name.as_str().unwrap()) {
+            return Err(format!("{name} is missing"));
+        }
+    }
+    for (name, inner) in object {
+        match (
+            schema["properties"].get(name),
+            schema.get("additionalProperties"),
+        ) {
+            (Some(s), _) => check(inner, s, schemas).map_err(|e| format!("{name}: {e}"))?,
+            (None, Some(s)) if s.is_object() => check(inner, s, schemas)?,
+            (None, _) if schema.get("properties").is_some() => {
+                return Err(format!("{name} is not listed"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// The job, once it has ended.
 fn ended(s: &Server, job: &Value) -> Value {
     let path = format!("/v1/jobs/{}", job["job"]);
@@ -133,14 +218,17 @@ fn from_the_log_to_a_policy_in_charge_and_back() {
     assert_eq!(done["result"]["policy"], "credit@1");
     assert!(done["result"]["kept"].as_u64().unwrap() > 20);
     assert_eq!(s.get("/v1/jobs").expect(200)["jobs"][0], done);
+    conforms(&done, "Job");
 
     let view = s.get("/v1/policies/credit").expect(200);
     assert_eq!(view["card"]["counts"], done["result"]["counts"]);
     assert!(view["weights"].as_array().unwrap().len() > 20);
+    conforms(&view, "PolicyView");
     let report = s
         .post("/v1/evaluate", &json!({"policy": "similarity"}))
         .expect(200);
     assert_eq!(report["policy"], "similarity@1");
+    conforms(&report, "Evaluation");
     // What is done anyway can be told from every trajectory.
     assert_eq!(report["report"]["trajectories"], 150);
     assert!(!report["report"]["sentence"].as_str().unwrap().is_empty());
@@ -150,8 +238,10 @@ fn from_the_log_to_a_policy_in_charge_and_back() {
     assert_eq!(refused.expect(409)["code"], "not_proven");
     let step = s.post("/v1/policies/canary", &force).expect(200);
     assert_eq!(step["roles"]["canary"]["policy"], "credit@1");
+    conforms(&step, "PolicyStep");
     let look = s.post("/v1/policies/check", &json!({})).expect(200);
     assert_eq!(look["canary"]["summary"]["verdict"]["verdict"], "continue");
+    conforms(&look, "PolicyCheck");
     let step = s.post("/v1/policies/stop", &json!({"reason": "a test"}));
     assert_eq!(step.expect(200)["roles"]["canary"], Value::Null);
     s.post("/v1/policies/promote", &force).expect(200);
@@ -159,6 +249,7 @@ fn from_the_log_to_a_policy_in_charge_and_back() {
     assert_eq!(used.expect(409)["code"], "conflict");
     let all = s.get("/v1/policies").expect(200);
     assert_eq!(all["roles"]["incumbent"], "credit@1");
+    conforms(&all, "Policies");
     let learned = all["policies"].as_array().unwrap().last().unwrap();
     assert_eq!(
         (&learned["id"], &learned["version"], &learned["algo"]),
@@ -190,6 +281,7 @@ fn files_travel(s: &Server) {
         (&diff["decisions"], &diff["same_slate"], &diff["weights"]),
         (&json!(20), &json!(1.0), &json!([]))
     );
+    conforms(&diff, "PolicyDiff");
     let mut damaged = file.body.clone();
     let middle = damaged.len() / 2;
     damaged[middle] ^= 0x40;
@@ -264,6 +356,7 @@ fn what_the_log_cannot_tell_is_refused_with_a_code() {
     let failed = ended(s, &job);
     assert_eq!(failed["status"], "failed");
     assert_eq!(failed["error"]["code"], "too_little_data");
+    conforms(&failed, "Job");
     let refused = s.post("/v1/evaluate", &json!({"policy": "utility"}));
     assert_eq!(refused.expect(409)["code"], "too_little_data");
     let stop = s.post("/v1/policies/stop", &json!({}));
@@ -328,6 +421,15 @@ fn misspelt_fields_and_files_of_the_machine_are_refused() {
         assert_eq!(refused["code"], "invalid_input", "{path} {refused}");
         assert_eq!(refused["field"], field, "{path} {refused}");
     }
+    for path in [
+        "/v1/jobs",
+        "/v1/jobs/1",
+        "/v1/policies/none",
+        "/v1/impact/trial",
+    ] {
+        let refused = s.get(&format!("{path}?now=1")).expect(422);
+        assert_eq!(refused["code"], "invalid_input", "{path}");
+    }
     for spec in ["/etc/passwd", "../x.toml", "nonsense"] {
         for (path, body) in [
             ("/v1/train", json!({"spec": spec})),
@@ -356,12 +458,15 @@ fn the_log_answers_questions_and_keeps_what_is_private() {
     let other = json!({"policy": "none", "show": 3});
     let other = s.post("/v1/replay", &other).expect(200);
     assert_eq!(other["differ"].as_array().unwrap().len(), 3);
+    conforms(&other, "Replay");
     assert!(other["report"]["removed"].as_f64().unwrap() > 0.5);
     let check = s.post("/v1/reward/check", &json!({})).expect(200);
     assert_eq!(check["check"]["decisions"], 90);
+    conforms(&check, "RewardCheck");
 
     let impact = |body: Value| s.post("/v1/impact", &body).expect(200);
     let asked = impact(json!({}));
+    conforms(&asked, "ImpactOfCells");
     let cells = asked["report"]["cells"].as_array().unwrap();
     assert!(cells.iter().any(|c| c["cell"] == private.as_str()));
     let contents = asked["contents"].as_object().unwrap();
@@ -371,7 +476,11 @@ fn the_log_answers_questions_and_keeps_what_is_private() {
         cleared["contents"][&private],
         "steps about the billing trouble of the billing service"
     );
+    let memory = impact(json!({"of": "memory", "clearance": "low"}));
+    conforms(&memory, "ImpactOfMemory");
+    assert!(memory["report"]["without"].as_u64().unwrap() > 0);
     let types = impact(json!({"of": "type"}));
+    conforms(&types, "ImpactOfGroups");
     assert_eq!(
         (&types["of"], &types["by"]),
         (&json!("group"), &json!("type"))
@@ -381,6 +490,7 @@ fn the_log_answers_questions_and_keeps_what_is_private() {
     let wanted = json!({"cell": private});
     let trial = s.post("/v1/impact/trial", &wanted).expect(201);
     assert_eq!(trial["trial"]["trial"]["withhold"], 0.4);
+    conforms(&trial, "TrialState");
     assert_eq!(
         s.post("/v1/impact/trial", &wanted).expect(409)["code"],
         "conflict"
@@ -391,4 +501,55 @@ fn the_log_answers_questions_and_keeps_what_is_private() {
     assert_eq!(end["trial"]["over"], true);
     let end = s.send("DELETE", "/v1/impact/trial", &[], b"").expect(409);
     assert_eq!(end["code"], "conflict");
+}
+
+/// The bodies that the document promises are those that the engine takes.
+#[test]
+fn requests_have_the_fields_of_the_engine() {
+    let document = memrl_server::openapi();
+    let listed = |schema: &str, besides: &[&str]| {
+        let properties = &document["components"]["schemas"][schema]["properties"];
+        let names = properties.as_object().unwrap().keys();
+        let mut names: Vec<String> = names
+            .filter(|n| !besides.contains(&n.as_str()))
+            .cloned()
+            .collect();
+        names.sort();
+        names
+    };
+    let taken = |request: Value| {
+        let mut names: Vec<String> = request.as_object().unwrap().keys().cloned().collect();
+        names.sort();
+        names
+    };
+    for (schema, besides, request) in [
+        ("LogQuery", &[][..], json!(memrl::LogQuery::default())),
+        ("TrainRequest", &[], json!(memrl::TrainRequest::default())),
+        ("TrainConfig", &[], json!(memrl::Algo::Credit.config())),
+        (
+            "EvaluateRequest",
+            &[],
+            json!(memrl::EvaluateRequest::default()),
+        ),
+        (
+            "ReplayRequest",
+            &["show"],
+            json!(memrl::ReplayRequest::default()),
+        ),
+        (
+            "RewardCheckRequest",
+            &[],
+            json!(memrl::RewardCheckRequest::default()),
+        ),
+        (
+            "ImpactRequest",
+            &["clearance"],
+            json!(memrl::ImpactRequest::default()),
+        ),
+    ] {
+        assert_eq!(listed(schema, besides), taken(request), "{schema}");
+    }
+    let trainers: Vec<&str> = memrl::Algo::ALL.iter().map(|a| a.as_str()).collect();
+    let names = &document["components"]["schemas"]["TrainerName"]["enum"];
+    assert_eq!(names, &json!(trainers));
 }

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::time::Instant;
 
 use memrl::learn::train::{Progress, TrainConfig};
 use memrl::{
@@ -58,7 +59,10 @@ pub(crate) const ROUTES: &[Route] = &[
         tag: "learning",
         about: "One job: how far it is, or what came of it.",
         answers: &[(200, "The job.", Answer::Json("Job"))],
-        run: |app, req| ok(&job(req, app.jobs.get(number(req)))?.json()),
+        run: |app, req| {
+            no_query(req)?;
+            ok(&job(req, app.jobs.get(number(req)))?.json())
+        },
         ..Route::BASE
     },
     Route {
@@ -68,7 +72,10 @@ pub(crate) const ROUTES: &[Route] = &[
         about: "Asks a job to stop, which it does at its next step. A training keeps its last checkpoint: started again with \
                 `resume`, it goes on there. A job that has ended stays as it is.",
         answers: &[(200, "The job.", Answer::Json("Job"))],
-        run: |app, req| ok(&job(req, app.jobs.cancel(number(req)))?.json()),
+        run: |app, req| {
+            no_query(req)?;
+            ok(&job(req, app.jobs.cancel(number(req)))?.json())
+        },
         ..Route::BASE
     },
     Route {
@@ -189,9 +196,8 @@ fn evaluate(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
         return Err(invalid("slates", "must be at most 1000"));
     }
     spec_in_use(app, "spec", &request.spec)?;
-    let report = app
-        .memory
-        .evaluate(&request, &mut |_| ControlFlow::Continue(()))?;
+    let until = Instant::now() + app.slow_limit();
+    let report = app.memory.evaluate(&request, &mut |_| in_time(until))?;
     ok(&report)
 }
 
@@ -206,14 +212,24 @@ fn replay(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
             .ok_or_else(|| invalid("show", "must be a whole number, at most 10000"))?,
     };
     let request: ReplayRequest = typed(map, "")?;
+    let until = Instant::now() + app.slow_limit();
     let mut differ: Vec<ReplayedDecision> = Vec::new();
     let report = app.memory.replay(&request, &mut |d| {
         if !d.same && differ.len() < show {
             differ.push(d.clone());
         }
-        ControlFlow::Continue(())
+        in_time(until)
     })?;
     ok(&json!({"report": report, "differ": differ}))
+}
+
+/// Whether somebody still waits for the answer: after the time limit nobody does, and the thread is wanted by others.
+fn in_time(until: Instant) -> ControlFlow<()> {
+    if Instant::now() < until {
+        ControlFlow::Continue(())
+    } else {
+        ControlFlow::Break(())
+    }
 }
 
 fn reward_check(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
