@@ -25,7 +25,7 @@
 use std::borrow::Cow;
 
 use super::importance::{Shuffle, permutation};
-use super::loops::{Model, Objective, Plan, fit};
+use super::loops::{Model, Objective, Plan, Pull, fit};
 use super::{Hooks, TrainConfig, TrainError, Trained, check, prepare};
 use crate::data::{Dataset, Logged};
 use crate::net::{Net, Standard};
@@ -253,8 +253,8 @@ pub fn train_weighted(
     let n = examples.len();
     let folds = prepare::one_fold(ALGO, data, &trajectory, config)?;
     let net = Net::new(data.schema.width(), config.hidden, config.seed);
-    let mut toward = vec![Some(0.0); net.params.len()];
-    toward.push(None);
+    let mut pull = vec![Pull::Toward(0.0); net.params.len()];
+    pull.push(Pull::Free);
     // Without a choice of STOP in the log its best logit is −∞; −20 is as good and finite.
     let start_stop = if stopped > 0 { 0.0 } else { -20.0 };
     let plan = Plan {
@@ -265,7 +265,7 @@ pub fn train_weighted(
             net,
             extra: vec![start_stop],
         },
-        toward,
+        pull,
         strengths: vec![config.decay],
         epochs: prepare::epochs(config, n, STEPS),
         fold: folds.of,

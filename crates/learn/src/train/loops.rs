@@ -134,6 +134,17 @@ fn chunk_loss(
     loss
 }
 
+/// How a parameter is held while it is learned.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Pull {
+    /// Not at all (biases and the like).
+    Free,
+    /// Toward 0, with this strength.
+    Weak(f32),
+    /// Toward this value, with the candidate strengths.
+    Toward(f32),
+}
+
 /// How a fit goes.
 pub(super) struct Plan<'a> {
     /// The trainer's name, for the checkpoint.
@@ -143,9 +154,9 @@ pub(super) struct Plan<'a> {
     pub fingerprint: String,
     /// Where training starts, and what the penalty pulls toward where `toward` says so.
     pub start: Model,
-    /// What each parameter is pulled toward; `None`: nowhere (biases and the like).
-    pub toward: Vec<Option<f32>>,
-    /// Candidate strengths λ.
+    /// How each parameter is held.
+    pub pull: Vec<Pull>,
+    /// Candidate strengths λ; infinite: what is pulled does not move.
     pub strengths: Vec<f32>,
     /// The fold of each example, below `folds`; `None`: an example that all models learn from (one fold only).
     pub fold: Vec<Option<usize>>,
@@ -234,10 +245,14 @@ pub(super) fn fit(
                 let batch_loss = gradient(objective, &l.model, batch, threads, &mut grad);
                 let mut flat = l.model.flat();
                 let strength = plan.strengths[l.strength];
-                for ((g, p), toward) in grad.iter_mut().zip(&flat).zip(&plan.toward) {
+                for ((g, p), pull) in grad.iter_mut().zip(&flat).zip(&plan.pull) {
                     *g /= batch.len() as f32;
-                    if let Some(t) = toward {
-                        *g += strength * (p - t);
+                    match pull {
+                        Pull::Free => {}
+                        Pull::Weak(weak) => *g += weak * p,
+                        // Adam leaves what has never had a gradient where it is.
+                        Pull::Toward(_) if strength.is_infinite() => *g = 0.0,
+                        Pull::Toward(t) => *g += strength * (p - t),
                     }
                 }
                 // From the whole rate to a tenth of it, by the share of all passes that is done.

@@ -14,7 +14,7 @@
 //! only, so it says nothing about STOP.
 
 use super::importance::{Shuffle, permutation};
-use super::loops::{Model, Objective, Plan, fit};
+use super::loops::{Model, Objective, Plan, Pull, fit};
 use super::{Hooks, TrainConfig, TrainError, Trained, check, prepare};
 use crate::data::Dataset;
 use crate::net::{Net, Standard};
@@ -160,13 +160,13 @@ pub fn train(
         net: Net::new(width, config.hidden, config.seed),
         extra: Vec::new(),
     };
-    let toward = vec![Some(0.0); start.net.params.len()];
+    let pull = vec![Pull::Toward(0.0); start.net.params.len()];
     let plan = Plan {
         algo: ALGO,
         config,
         fingerprint: prepare::fingerprint(ALGO, data, config, &[]),
         start,
-        toward,
+        pull,
         strengths: STRENGTHS.map(|s| s * config.decay).to_vec(),
         epochs: prepare::epochs(config, examples.len(), STEPS),
         fold: folds.of,

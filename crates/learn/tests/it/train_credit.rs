@@ -112,6 +112,7 @@ fn p_success_is_the_softmax_share_of_the_slate() {
         standard: Standard::identity(1),
         net,
         base: -1.0,
+        difficulty: vec![0.0],
     };
     let scores = model.scores(&[0.5, -0.5, 2.0]);
     let e = |x: f64| x.exp();
