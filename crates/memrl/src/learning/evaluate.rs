@@ -103,7 +103,7 @@ impl Memory {
         let cache = Scores::default();
         let names: RefCell<Vec<String>> = RefCell::default();
         let q = |d: &Logged, slate: &[usize]| match &model {
-            Some((credit, _)) => cache.q(credit, &names.borrow(), d, slate),
+            Some(m) => m.line.at(cache.q(&m.credit, &names.borrow(), d, slate)),
             None => 0.0,
         };
         let reader = self.read_log(&request.log, Some(&schema), &spec, &mut |logged, reader| {
@@ -179,19 +179,19 @@ impl Memory {
             trained_on: left_out,
             foreign: reader.foreign,
             on_trial,
-            model: model.map_or(0, |(_, n)| n),
+            model: model.map_or(0, |m| m.decisions),
             report,
         })
     }
 
-    /// A cross-fitted reward model of the log, and the decisions it was fitted on; `None` where the log says too little for one.
+    /// A cross-fitted reward model of the log; `None` where the log says too little for one.
     fn reward_model(
         &self,
         query: &LogQuery,
         schema: &memrl_learn::data::Schema,
         spec: &memrl_learn::RewardSpec,
         seen: &dyn Fn(&str) -> bool,
-    ) -> Result<Option<(Credit, u64)>> {
+    ) -> Result<Option<RewardModel>> {
         let query = LogQuery {
             limit: Some(query.limit.unwrap_or(MODEL_LIMIT).min(MODEL_LIMIT)),
             ..query.clone()
@@ -204,7 +204,11 @@ impl Memory {
         };
         Ok(
             match credit::train_model(&data, &credit::config(), &mut hooks) {
-                Ok(model) => Some((model, data.decisions.len() as u64)),
+                Ok(credit) => Some(RewardModel {
+                    line: Line::fit(&data, &credit),
+                    credit,
+                    decisions: data.decisions.len() as u64,
+                }),
                 // The estimators that need no model are reported all the same.
                 Err(_) => None,
             },
@@ -227,6 +231,53 @@ impl Memory {
         }
         let message = format!("{label}: {}", report.report.sentence);
         Err(Error::invalid(Code::NotProven, "policy", message))
+    }
+}
+
+/// What a slate is expected to earn.
+struct RewardModel {
+    /// P(success).
+    credit: Credit,
+    /// From there to the units of the reward.
+    line: Line,
+    /// Decisions that it was fitted on.
+    decisions: u64,
+}
+
+/// reward ≈ a + b · P(success): the model knows success, the spec knows more.
+#[derive(Debug, Clone, Copy)]
+struct Line {
+    a: f64,
+    b: f64,
+}
+
+impl Line {
+    /// Least squares over what the models say of trajectories that they have not seen.
+    fn fit(data: &Dataset, credit: &Credit) -> Self {
+        let scores = Scores::default();
+        let pairs: Vec<(f64, f64)> = data
+            .decisions
+            .iter()
+            .filter_map(|d| {
+                let reward = d.reward?;
+                Some((scores.q(credit, &data.trajectories, d, &d.shown()), reward))
+            })
+            .collect();
+        let n = pairs.len().max(1) as f64;
+        let mean = |f: &dyn Fn(&(f64, f64)) -> f64| pairs.iter().map(f).sum::<f64>() / n;
+        let (mx, my) = (mean(&|p| p.0), mean(&|p| p.1));
+        let variance = mean(&|p| (p.0 - mx).powi(2));
+        let covariance = mean(&|p| (p.0 - mx) * (p.1 - my));
+        let b = if variance > 1e-9 {
+            covariance / variance
+        } else {
+            0.0
+        };
+        Self { a: my - b * mx, b }
+    }
+
+    fn at(self, p: f64) -> f64 {
+        self.a + self.b * p
     }
 }
 

@@ -19,7 +19,7 @@ pub const CONTROL_SHARE: f64 = 0.05;
 pub struct Step {
     /// What was done: `shadow`, `canary`, `promote`, `rollback`, `stop`.
     pub action: String,
-    /// The policy concerned (`name@version`); `settings` for the ones of the settings.
+    /// The policy concerned (`name@version`); `the policy of the settings` where none was promoted.
     pub policy: String,
     /// The roles now.
     pub roles: Roles,
@@ -28,7 +28,7 @@ pub struct Step {
 }
 
 /// Name of the policies of the settings where a label is wanted.
-const SETTINGS: &str = "settings";
+const SETTINGS: &str = "the policy of the settings";
 
 impl Memory {
     /// Lets a policy say, on live traffic, what it would have done; it does nothing. `None` ends that.

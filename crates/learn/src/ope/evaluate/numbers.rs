@@ -250,7 +250,10 @@ fn difference(columns: &Columns, evidence: &Evidence, config: &EvaluateConfig) -
     let (mean, variance) = moments(&columns.paired(config.clip, |r| r));
     let n = contrast.len() as f64;
     let need = 2.0 * variance * (1.0 / config.delta).ln() / (mean * mean);
-    let open = better_by <= 0.0 && worse_by <= 0.0 && mean > 0.0 && need < 1e9;
+    let open = better_by <= 0.0 && worse_by <= 0.0 && mean > 1e-9 && need < 1e9;
+    let estimate = value(&contrast, config.level);
+    // Advice that follows from one of the two numbers and contradicts the other is none.
+    let open = open && estimate.value > 1e-9;
     let evidence_arm = if columns.versus_log {
         "log".to_owned()
     } else {
@@ -258,7 +261,7 @@ fn difference(columns: &Columns, evidence: &Evidence, config: &EvaluateConfig) -
     };
     Difference {
         versus: evidence_arm,
-        estimate: value(&contrast, config.level),
+        estimate,
         doubly_robust,
         better_by,
         worse_by,
