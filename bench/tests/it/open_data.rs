@@ -95,3 +95,60 @@ fn every_decision_has_its_items_rewards_truth_and_a_probability_that_adds_up() {
     let readme = std::fs::read_to_string(dir.path().join("README.md")).unwrap();
     assert!(readme.contains("80 decisions") && readme.contains("--scenes 20 --seed 5"));
 }
+
+#[test]
+fn logs_of_files_are_read_back_and_policies_are_judged_on_others() {
+    use memrl_bench::run::policies::files::read_all;
+    use memrl_bench::run::policies::{FilesOptions, bench_files};
+
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path());
+    let at = |workload: &str, part: &str| dir.path().join(workload).join(part);
+    let data = read_all(&[at("coding", "train"), at("support", "train")]).unwrap();
+    let written = |workload: &str| rows(&at(workload, "train").join("decisions.jsonl.gz"));
+    let both: Vec<Value> = written("coding")
+        .into_iter()
+        .chain(written("support"))
+        .collect();
+    assert_eq!(data.decisions.len(), both.len());
+    for (d, row) in data.decisions.iter().zip(&both) {
+        assert_eq!(d.id.to_string(), row["decision_id"]);
+        let log_pscore = row["log_pscore"].as_f64().unwrap();
+        assert!((d.propensity.log_joint - log_pscore).abs() < 1e-12);
+        assert_eq!(d.features.len(), d.items.len() * data.schema.width());
+        assert!(d.reward.is_some() && d.signals.success.is_some());
+        assert_eq!(d.slate.len() as u64, row["n_selected"].as_u64().unwrap());
+    }
+    let options = FilesOptions {
+        train: vec![at("coding", "train")],
+        test: vec![at("support", "test")],
+        trainers: vec!["bc".to_owned()],
+        seed: 1,
+        command: String::new(),
+    };
+    // So small a log says nothing, and that is said of every policy.
+    let report = bench_files(&options, &mut |_| {}).unwrap();
+    let table = &report.tables[0];
+    assert!(table.rows.len() >= 4 && table.notes.len() >= table.rows.len());
+    assert!(
+        table
+            .rows
+            .iter()
+            .all(|r| r.values.iter().all(Option::is_none))
+    );
+
+    let same = FilesOptions {
+        test: vec![at("coding", "train")],
+        ..options.clone()
+    };
+    let refused = bench_files(&same, &mut |_| {}).unwrap_err().to_string();
+    assert!(refused.contains("is in --train and in --test"), "{refused}");
+
+    std::fs::write(at("coding", "test").join("decisions.jsonl"), "{}\n").unwrap();
+    let broken = FilesOptions {
+        test: vec![at("coding", "test")],
+        ..options
+    };
+    let refused = bench_files(&broken, &mut |_| {}).unwrap_err().to_string();
+    assert!(refused.contains("decisions.jsonl, line 1"), "{refused}");
+}

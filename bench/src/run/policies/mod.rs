@@ -12,6 +12,7 @@ pub mod baselines;
 pub mod contest;
 pub mod environment;
 mod feedback;
+pub mod files;
 pub mod learners;
 pub mod open_data;
 mod tables;
@@ -32,6 +33,7 @@ use contest::{Fold, Judged};
 use learners::{LEARNERS, Learner};
 
 pub use feedback::{FeedbackReport, Recovered, bench_feedback};
+pub use files::{FilesOptions, bench_files};
 pub use open_data::{OpenData, OpenDataOptions, bench_dataset};
 pub use tables::Mean;
 

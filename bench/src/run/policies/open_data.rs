@@ -27,7 +27,7 @@ use crate::work::params::{Condition, Params, all};
 use crate::work::{Scene, Simulated, World};
 
 /// One trajectory in this many is of the test part.
-const TEST: usize = 5;
+const TEST: usize = 2;
 
 /// What to write.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use super::read;
 /// `memrl bench policies`.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  memrl bench policies\n  memrl bench policies --data locomo.json.gz --trainer credit --budget 256\n  memrl bench policies --feedback success --feedback noisy --decisions 500 --decisions 2000"
+    after_help = "Examples:\n  memrl bench policies\n  memrl bench policies --data locomo.json.gz --trainer credit --budget 256\n  memrl bench policies --feedback success --feedback noisy --decisions 500 --decisions 2000\n  memrl bench policies --train log/ --test later-log/"
 )]
 pub struct BenchPolicies {
     /// Test on this workload of the simulator only; may be repeated [default: all four]
@@ -53,6 +53,12 @@ pub struct BenchPolicies {
     /// Temperature of the draws
     #[arg(long, value_name = "T", default_value = "0.1")]
     pub temperature: f64,
+    /// A folder to learn from, as `memrl export --format jsonl` or `memrl bench dataset` wrote it; may be repeated
+    #[arg(long, value_name = "DIR", requires = "test", conflicts_with_all = ["data", "workload", "decisions"])]
+    pub train: Vec<PathBuf>,
+    /// A folder to judge on, by off-policy estimates; may be repeated
+    #[arg(long, value_name = "DIR", requires = "train")]
+    pub test: Vec<PathBuf>,
     /// Threads; results do not depend on their number
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024), default_value = "1")]
     pub threads: u32,
@@ -81,7 +87,7 @@ pub struct BenchDataset {
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
     /// Scenes of each workload
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100_000), default_value = "250")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=100_000), default_value = "500")]
     pub scenes: u32,
     /// Seed of everything random
     #[arg(long, value_name = "N", value_parser = read::whole, default_value = "1")]

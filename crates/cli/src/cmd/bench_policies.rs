@@ -1,7 +1,7 @@
 //! `memrl bench policies`.
 
 use memrl_bench::report::Shown;
-use memrl_bench::run::policies::OpenDataOptions;
+use memrl_bench::run::policies::{FilesOptions, OpenDataOptions};
 use memrl_bench::run::{self, PoliciesOptions};
 use memrl_bench::work::log::Feedback;
 
@@ -12,6 +12,9 @@ use crate::out::Out;
 
 /// Trains on some and tests on others.
 pub fn policies(args: BenchPolicies, out: &mut Out) -> Result<()> {
+    if !args.train.is_empty() {
+        return files(args, out);
+    }
     let kinds: Vec<Feedback> = args.feedback.iter().map(|f| kind(*f)).collect();
     let mut options = PoliciesOptions {
         workloads: args.workload,
@@ -57,6 +60,23 @@ pub fn policies(args: BenchPolicies, out: &mut Out) -> Result<()> {
         out.json(&all)
     } else {
         out.text(&all.report.to_markdown(Shown::ByQuestion))
+    }
+}
+
+/// Trains on logs and judges by others.
+fn files(args: BenchPolicies, out: &mut Out) -> Result<()> {
+    let options = FilesOptions {
+        train: args.train,
+        test: args.test,
+        trainers: args.trainer,
+        seed: args.first_seed,
+        command: command_line(),
+    };
+    let report = with_progress(out, |tell| run::policies::bench_files(&options, tell))?;
+    if out.is_json() {
+        out.json(&report)
+    } else {
+        out.text(&report.to_markdown(Shown::ByQuestion))
     }
 }
 
