@@ -167,7 +167,11 @@ pub fn train(
         fingerprint: prepare::fingerprint(ALGO, data, config, &[]),
         start,
         pull,
-        strengths: STRENGTHS.map(|s| s * config.decay).to_vec(),
+        // With nothing kept apart there is nothing to choose by.
+        strengths: match folds.n {
+            0 => vec![config.decay],
+            _ => STRENGTHS.map(|s| s * config.decay).to_vec(),
+        },
         epochs: prepare::epochs(config, examples.len(), STEPS),
         fold: folds.of,
         folds: folds.n,
