@@ -2,6 +2,7 @@
 
 mod cells;
 mod compatibility;
+mod consider;
 mod episodes;
 mod foreign;
 mod learning;
