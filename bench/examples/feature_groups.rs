@@ -144,7 +144,6 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         .iter()
         .map(|f| f.name)
         .collect();
-    let old = table(RECALL_V1).map_or(0, <[_]>::len);
     let features: Vec<Vec<f32>> = world
         .scenes()
         .iter()
@@ -167,33 +166,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     );
     row("RRF", &[successes(&world, &by(at("rrf")))]);
     row("`similarity`", std::slice::from_ref(&similarity));
-    let quick = TrainConfig {
-        validation: 0.0,
-        ..supervised::config()
-    };
-    let mut sets: Vec<(String, Vec<usize>, TrainConfig)> = vec![
-        ("`recall-v1`".to_owned(), (0..old).collect(), quick.clone()),
-        (
-            "`recall-v2`".to_owned(),
-            (0..names.len()).collect(),
-            quick.clone(),
-        ),
-    ];
-    for (group, patterns) in GROUPS {
-        let kept = (0..names.len()).filter(|&i| i < old || !belongs(names[i], patterns));
-        sets.push((format!("without {group}"), kept.collect(), quick.clone()));
-    }
-    // These take many times as long.
-    if args.next().is_some() {
-        let all = || (0..names.len()).collect();
-        let hidden = TrainConfig {
-            hidden: 16,
-            ..quick
-        };
-        sets.push(("`recall-v2`, 16 hidden units".to_owned(), all(), hidden));
-        let chosen = "`recall-v2`, λ and passes chosen by folds".to_owned();
-        sets.push((chosen, all(), supervised::config()));
-    }
+    let sets = sets(&names, args.next().is_some());
     for (label, columns, settings) in sets {
         let mut runs = Vec::new();
         let mut together = vec![Vec::new(); world.scenes().len()];
@@ -234,6 +207,39 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     Ok(())
+}
+
+/// What the model may look at, by row of the table, with its settings.
+fn sets(names: &[&str], all_rows: bool) -> Vec<(String, Vec<usize>, TrainConfig)> {
+    let old = table(RECALL_V1).map_or(0, <[_]>::len);
+    let quick = TrainConfig {
+        validation: 0.0,
+        ..supervised::config()
+    };
+    let mut sets: Vec<(String, Vec<usize>, TrainConfig)> = vec![
+        ("`recall-v1`".to_owned(), (0..old).collect(), quick.clone()),
+        (
+            "`recall-v2`".to_owned(),
+            (0..names.len()).collect(),
+            quick.clone(),
+        ),
+    ];
+    for (group, patterns) in GROUPS {
+        let kept = (0..names.len()).filter(|&i| i < old || !belongs(names[i], patterns));
+        sets.push((format!("without {group}"), kept.collect(), quick.clone()));
+    }
+    // These take many times as long.
+    if all_rows {
+        let all = || (0..names.len()).collect();
+        let hidden = TrainConfig {
+            hidden: 16,
+            ..quick
+        };
+        sets.push(("`recall-v2`, 16 hidden units".to_owned(), all(), hidden));
+        let chosen = "`recall-v2`, λ and passes chosen by folds".to_owned();
+        sets.push((chosen, all(), supervised::config()));
+    }
+    sets
 }
 
 /// The fold of each scene, and their number: by group, or five where there are many groups.

@@ -248,7 +248,7 @@ fn has_foldable_accents(c: char) -> bool {
 }
 
 /// The words of the name of a source (a file, a document), as the words of a query are cut: at most
-/// [`MAX_SOURCE_WORDS`], the last ones, because the end of a path says more than its beginning.
+/// twelve, the last ones, because the end of a path says more than its beginning.
 pub fn source_words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     Analyzer::new().terms(name, Side::Document, |t| {
