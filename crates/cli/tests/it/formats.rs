@@ -95,8 +95,12 @@ fn every_command_on_the_whole_speaks_json() {
         shell script: completions bash
         page: man
         policies examples log: demo --policy similarity --dir DEMO
-        benchmark machine tables: bench recall --policy similarity --budget 256";
+        benchmark machine tables: bench recall --policy similarity --budget 256
+        benchmark machine tables runs failed: bench policies --trainer rules --scenes 12 --seeds 2 --budget 256
+        files decisions items: bench dataset --out OPEN --scenes 12
+        benchmark machine tables: bench policies --trainer bc --train OPEN/coding/train --test OPEN/support/test";
     let lines = lines
+        .replace("OPEN", &home.file("open").display().to_string())
         .replace("BACKUP", &home.file("backup.db").display().to_string())
         .replace("DEMO", &home.file("demo").display().to_string());
     speaks(&home, &lines);
