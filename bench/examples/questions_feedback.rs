@@ -102,13 +102,15 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
             let success: Vec<f64> = reached.iter().map(|r| r[column]).collect();
             let gain = skyline - base;
             let shares: Vec<f64> = success.iter().map(|s| 100.0 * (s - base) / gain).collect();
-            let (share, half) = (mean(&shares), half_width(&shares));
+            let share = mean(&shares);
+            // One seed has no spread.
+            let interval = half_width(&shares).map_or(String::new(), |half| {
+                format!(" [{:.0}, {:.0}]", share - half, share + half)
+            });
+            let success = percent(mean(&success));
             println!(
-                "| {} | {n} | {:.1} | {share:.0} [{:.0}, {:.0}] |",
-                kind.name(),
-                percent(mean(&success)),
-                share - half,
-                share + half
+                "| {} | {n} | {success:.1} | {share:.0}{interval} |",
+                kind.name()
             );
             column += 1;
         }
@@ -120,12 +122,11 @@ fn mean(x: &[f64]) -> f64 {
     x.iter().sum::<f64>() / x.len().max(1) as f64
 }
 
-/// Half of Student's 95 % interval of a mean of five; wider than that of more.
-fn half_width(x: &[f64]) -> f64 {
-    let m = mean(x);
-    let n = x.len() as f64;
-    let variance = x.iter().map(|x| (x - m).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
-    2.776 * (variance / n).sqrt()
+/// Half of Student's 95 % interval of a mean of five (wider than it need be of more); `None` of one.
+fn half_width(x: &[f64]) -> Option<f64> {
+    let (m, n) = (mean(x), x.len() as f64);
+    let variance = x.iter().map(|x| (x - m).powi(2)).sum::<f64>() / (n - 1.0);
+    (x.len() > 1).then(|| 2.776 * (variance / n).sqrt())
 }
 
 fn quietly(
