@@ -191,7 +191,6 @@ impl Memory {
     /// server calls it in the background, a command at its end.
     pub fn maintain(&self) -> Result<()> {
         self.finish_prunes()?;
-        self.policy_upkeep()?;
         self.store.maintain()?;
         let stale = self.store.meta(INDEX_STALE)?.is_some_and(|v| v == b"1");
         if stale || self.live.wants_snapshot(&*self.store)? {
@@ -202,7 +201,12 @@ impl Memory {
         if self.vectors_may_be_missing()? && self.embed_some(256)?.is_some() {
             self.note_completeness()?;
         }
-        Ok(())
+        // Last, and heard only where the store fails: what is wrong with roles or policies is told by `policy check`, and must not
+        // keep the rest from being looked after.
+        match self.policy_upkeep() {
+            Err(e @ Error::Store(_)) => Err(e),
+            _ => Ok(()),
+        }
     }
 
     /// Levels the search index and the vectors now: embeds what has no vector of this embedder,

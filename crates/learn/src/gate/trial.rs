@@ -11,7 +11,7 @@
 //! | outcomes are missing alike in both arms (two bets) | refused: what is there cannot be compared |
 //!
 //! Each at level δ. A policy that is not better is promoted with probability at most δ, whatever the other bets do, since they can only
-//! prevent it. The bets on reward and safety see the trajectories with an outcome.
+//! prevent it. The bets on reward see the trajectories with a reward, those on safety see all: what nobody reported did not happen.
 //!
 //! "Better" must be shown at the very moment of the promotion: luck at the start that was lost again while safety was still being shown does not
 //! count.
@@ -325,16 +325,9 @@ impl Trial {
         self.missing_less.push(-d.x, d.high);
         let arm = &mut self.arms[usize::from(treated)];
         arm.trajectories += 1;
-        let Some(reward) = arrival.reward else {
-            return Ok(self.verdict());
-        };
-        arm.reported += 1;
-        arm.reward += reward;
         arm.unsafe_actions += u64::from(arrival.unsafe_action);
         arm.stale += u64::from(arrival.stale);
-        let d = self.rewards.next(treated, p, reward);
-        self.better.push(d.x, -d.low);
-        self.worse.push(-d.x, d.high);
+        // Safety is of every trajectory: a guard that reports an unsafe action may report nothing else.
         let margin = self.config.unsafe_margin;
         let d = self
             .unsafe_actions
@@ -345,6 +338,14 @@ impl Trial {
         let d = self.stales.next(treated, p, is(arrival.stale));
         self.more_stale.push(d.x - margin, margin - d.low);
         self.fresh.push(margin - d.x, d.high - margin);
+        if let Some(reward) = arrival.reward {
+            let arm = &mut self.arms[usize::from(treated)];
+            arm.reported += 1;
+            arm.reward += reward;
+            let d = self.rewards.next(treated, p, reward);
+            self.better.push(d.x, -d.low);
+            self.worse.push(-d.x, d.high);
+        }
         Ok(self.verdict())
     }
 

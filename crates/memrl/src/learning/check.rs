@@ -1,18 +1,15 @@
 //! What trial and watch have shown so far: the gate's verdicts on live trajectories.
 //!
-//! A trajectory counts once it is closed: with its first outcome, or as one without when none has come for [`PATIENCE_DAYS`]. The order is that of closing, so
-//! what was counted stays counted in the same order, and looking more often changes nothing.
+//! A trajectory counts once it is closed: ten minutes after its first outcome, or as one without when none has come for a day. What is reported
+//! later does not count, so what was counted stays counted as it was, in the order of closing, and looking more often changes nothing.
 
 use memrl_learn::gate::{self, Arrival, Role, StopReason, Summary, Trial, TrialConfig, Verdict};
 use serde::Serialize;
 use serde_json::json;
 
-use super::trajectories::TrajectoryRow;
 use super::{Roles, Step};
 use crate::{Code, Decision, Error, Memory, Result, Timestamp};
 
-/// Days after which a trajectory without an outcome is taken for one that gets none.
-pub const PATIENCE_DAYS: f64 = 1.0;
 /// δ of the first policy on trial; later ones get less ([`gate::spread`]).
 pub const DELTA: f64 = 0.05;
 /// Seconds between two looks that upkeep takes on its own.
@@ -96,21 +93,25 @@ impl Memory {
             done: Vec::new(),
         };
         // First back, then forth: a canary was compared with the incumbent that is rolled back.
-        if let Some(standing) = &report.control
+        if let (Some(standing), Some(control)) = (&report.control, &roles.control)
             && let Some(reason) = standing.stop_because()
         {
-            report
-                .done
-                .push(self.roll_back(&reason, &standing.evidence())?);
+            let judged = Some((standing.policy.as_str(), control));
+            let step = self.roll_back(judged, &reason, &standing.evidence())?;
+            report.done.extend(step);
         }
         if let (Some(standing), Some(canary)) = (&report.canary, &roles.canary) {
             if let Some(reason) = standing.stop_because() {
-                report
-                    .done
-                    .push(self.end_trial(&reason, &standing.evidence())?);
-            } else if standing.proved() && !canary.hold && report.done.is_empty() {
-                let step = self.put_in_charge(&canary.policy, None, &standing.evidence())?;
-                report.done.push(step);
+                let step = self.end_trial(canary, &reason, &standing.evidence())?;
+                report.done.extend(step);
+            } else if standing.proved()
+                && !canary.hold
+                && report.done.is_empty()
+                && self.trained_before(canary)
+            {
+                let evidence = standing.evidence();
+                let step = self.put_in_charge(&canary.policy, Some(canary), None, &evidence)?;
+                report.done.extend(step);
             }
         }
         Ok(report)
@@ -193,20 +194,11 @@ impl Memory {
             let acts = |a: &crate::Arm| a.name == ours && a.policy == policy && a.share > 0.0;
             has(theirs) && d.arms.iter().any(acts) && (d.arm == ours || d.arm == theirs)
         };
-        let rows = self.trajectories(Some(since), None, &spec, &between)?;
+        let rows = self.trajectories(Some(since), &spec, &between)?;
         let now = self.clock.now();
-        let closed_at = |r: &TrajectoryRow| match r.reported_at {
-            Some(at) => Some(at),
-            None => Some(r.first_at.plus_days(PATIENCE_DAYS)).filter(|at| *at <= now),
-        };
-        let mut closed: Vec<(Timestamp, &TrajectoryRow)> = rows
-            .iter()
-            .filter_map(|r| Some((closed_at(r)?, r)))
-            .collect();
-        closed.sort_by(|a, b| a.0.cmp(&b.0).then_with(|| a.1.name.cmp(&b.1.name)));
         let bad = |e: gate::TrialError| Error::invalid(Code::InvalidInput, "trial", e.to_string());
         let mut trial = Trial::new(config).map_err(bad)?;
-        for (_, row) in closed {
+        for row in rows.iter().filter(|r| r.closed_at <= now) {
             let share = |name: &str| {
                 let arm = row.arms.iter().find(|a| a.name == name);
                 arm.map_or(0.0, |a| a.share)
@@ -225,6 +217,12 @@ impl Memory {
         Ok(trial.summary())
     }
 
+    /// Whether a policy on trial was trained on what was before its trial only.
+    fn trained_before(&self, canary: &super::Canary) -> bool {
+        let file = self.policy_file(&canary.policy);
+        file.map_or(true, |f| f.card.data.to.is_none_or(|to| to < canary.since))
+    }
+
     /// Refuses unless the trial of this policy has proved it better.
     pub(super) fn proof_of(&self, label: &str) -> Result<()> {
         let roles = self.roles()?;
@@ -234,9 +232,7 @@ impl Memory {
                 "{label} has not been on trial: `memrl policy canary {label}` starts one"
             ));
         };
-        if let Ok(file) = self.policy_file(label)
-            && file.card.data.to.is_some_and(|to| to >= canary.since)
-        {
+        if !self.trained_before(canary) {
             return refused(format!(
                 "{label} was trained on decisions of its own trial; train it again on what was before, or try it anew"
             ));

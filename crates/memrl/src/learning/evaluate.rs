@@ -21,6 +21,8 @@ use crate::{Code, Error, Memory, Result};
 
 /// Newest decisions that the reward model is fitted on.
 const MODEL_LIMIT: u64 = 5_000;
+/// Newest decisions that are asked how they were randomised.
+const NEWEST: u64 = 100;
 
 /// What to evaluate.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -69,8 +71,12 @@ pub struct EvaluateReport {
     pub trained_on: u64,
     /// Decisions left out because they were logged under another feature schema.
     pub foreign: u64,
-    /// Decisions left out because a cell was on trial during their trajectory.
+    /// Decisions left out because a cell that was on trial was among their candidates.
     pub on_trial: u64,
+    /// Decisions left out because another policy was in charge, or the caller had named one.
+    pub others: u64,
+    /// The policies in charge now (of plain recalls and of sessions), which it is compared with.
+    pub against: Vec<String>,
     /// Decisions that the reward model was fitted on; 0: there is none, because the log says too little for one.
     pub model: u64,
     /// The estimates and the verdict.
@@ -85,8 +91,13 @@ impl Memory {
         request: &EvaluateRequest,
         progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<EvaluateReport> {
+        if request.log.policy.is_some() {
+            let message = "must not be chosen: an evaluation needs everything that could have happened, not what one policy did";
+            return Err(Error::invalid(Code::InvalidInput, "log.policy", message));
+        }
         let schema = logged_schema()?;
         let spec = self.spec(&request.spec)?;
+        let in_charge = self.in_charge()?;
         let asked = self.asked(&request.policy, &schema)?;
         let label = asked.label();
         let trained_on = match &asked {
@@ -95,8 +106,8 @@ impl Memory {
         };
         let seen = |name: &str| trained_on.as_ref().is_some_and(|t| t.has(name));
         let model = self.reward_model(&request.log, &schema, &spec, &seen)?;
-        let mut draw = None;
-        let (mut left_out, mut on_trial, mut read) = (0, 0, 0);
+        let draw = self.draw_of(request, &schema, &spec)?;
+        let (mut left_out, mut on_trial, mut others, mut read) = (0, 0, 0, 0);
         let mut stopped = false;
         let mut failure = None;
         let mut decisions: Option<Replay<'_>> = None;
@@ -117,14 +128,18 @@ impl Memory {
                 left_out += 1;
                 return ControlFlow::Continue(());
             }
-            if reader.trial.is_some() {
+            let incumbent = reader.arms.iter().find(|a| a.name == "incumbent");
+            if reader.asked || !incumbent.is_some_and(|a| in_charge.contains(&a.policy)) {
+                others += 1;
+                return ControlFlow::Continue(());
+            }
+            if reader.trial.is_some_and(|t| wants(&logged, t.cell)) {
                 on_trial += 1;
                 return ControlFlow::Continue(());
             }
             remember(&mut names.borrow_mut(), reader);
             if decisions.is_none() {
-                let made = draw_of(&logged, reader, request);
-                draw = Some(made);
+                let made = draw;
                 let config = ReplayConfig {
                     slates: request.slates,
                     seed: request.seed,
@@ -158,11 +173,11 @@ impl Memory {
             return Err(Error::invalid(
                 Code::TooLittleData,
                 "log",
-                nothing(left_out, &label),
+                nothing(left_out, others, &label),
             ));
         };
         let mut config = EvaluateConfig::new(spec.bounds());
-        config.delta = gate::spread(config.delta, u64::from(self.roles()?.tried) + 1);
+        config.delta = gate::spread(config.delta, self.judged(&label)?);
         let report = evaluate(&replay.finish(), &config).map_err(|refusal| {
             let message = match left_out {
                 0 => refusal.to_string(),
@@ -175,12 +190,77 @@ impl Memory {
         Ok(EvaluateReport {
             policy: label,
             spec: spec.name(),
-            draw: draw.unwrap_or(Draw::greedy(0.0)),
+            draw,
             trained_on: left_out,
             foreign: reader.foreign,
             on_trial,
+            others,
+            against: in_charge,
             model: model.map_or(0, |m| m.decisions),
             report,
+        })
+    }
+
+    /// How the policy makes slates: by drawing only, or as it would in charge, under the randomisation of the newest decisions that had
+    /// any (of the settings, where none had).
+    fn draw_of(
+        &self,
+        request: &EvaluateRequest,
+        schema: &memrl_learn::data::Schema,
+        spec: &memrl_learn::RewardSpec,
+    ) -> Result<Draw> {
+        let e = &self.config.explore;
+        let mut draw = Draw {
+            sampled_share: e.sampled_share,
+            temperature: e.temperature,
+            epsilon: e.epsilon,
+        };
+        let newest = LogQuery {
+            limit: Some(NEWEST),
+            ..request.log.clone()
+        };
+        self.read_log(&newest, Some(schema), spec, &mut |logged, reader| {
+            let explore = super::replay::explore_of(&logged, reader);
+            if !reader.asked && (explore.sampled_share > 0.0 || explore.epsilon > 0.0) {
+                draw = Draw {
+                    sampled_share: explore.sampled_share,
+                    temperature: logged.temperature,
+                    epsilon: explore.epsilon,
+                };
+            }
+            ControlFlow::Continue(())
+        })?;
+        draw.temperature = request.temperature.unwrap_or(draw.temperature);
+        Ok(if request.drawn {
+            Draw::sampled(draw.temperature)
+        } else {
+            draw
+        })
+    }
+
+    /// The labels of the policies in charge now: the promoted one, else those of the settings.
+    fn in_charge(&self) -> Result<Vec<String>> {
+        if let Some(promoted) = self.roles()?.incumbent {
+            return Ok(vec![promoted]);
+        }
+        let settings = [&self.config.recall.policy, &self.config.sessions.policy];
+        let mut labels: Vec<String> = settings
+            .iter()
+            .filter_map(|name| self.policy_label(name).ok())
+            .collect();
+        labels.dedup();
+        Ok(labels)
+    }
+
+    /// The how many-th policy this is that is judged, from 1; each counts once.
+    fn judged(&self, label: &str) -> Result<u64> {
+        self.change_roles(|roles| {
+            let at = roles.judged.iter().position(|l| l == label);
+            let at = at.unwrap_or_else(|| {
+                roles.judged.push(label.to_owned());
+                roles.judged.len() - 1
+            });
+            Ok(at as u64 + 1)
         })
     }
 
@@ -246,14 +326,14 @@ struct RewardModel {
 
 /// reward ≈ a + b · P(success): the model knows success, the spec knows more.
 #[derive(Debug, Clone, Copy)]
-struct Line {
+pub(super) struct Line {
     a: f64,
     b: f64,
 }
 
 impl Line {
     /// Least squares over what the models say of trajectories that they have not seen.
-    fn fit(data: &Dataset, credit: &Credit) -> Self {
+    pub(super) fn fit(data: &Dataset, credit: &Credit) -> Self {
         let scores = Scores::default();
         let pairs: Vec<(f64, f64)> = data
             .decisions
@@ -276,7 +356,7 @@ impl Line {
         Self { a: my - b * mx, b }
     }
 
-    fn at(self, p: f64) -> f64 {
+    pub(super) fn at(self, p: f64) -> f64 {
         self.a + self.b * p
     }
 }
@@ -287,9 +367,19 @@ fn remember(names: &mut Vec<String>, reader: &Reader) {
     names.extend_from_slice(&reader.trajectories.all[known..]);
 }
 
+/// Whether a cell is a candidate that could be shown.
+fn wants(logged: &Logged, cell: crate::CellId) -> bool {
+    logged.items.iter().any(|i| i.cell == cell && !i.masked)
+}
+
 /// Why nothing is left to evaluate on.
-fn nothing(left_out: u64, label: &str) -> String {
-    if left_out > 0 {
+fn nothing(left_out: u64, others: u64, label: &str) -> String {
+    if others > left_out {
+        format!(
+            "{others} decisions were made under another policy than the one in charge, or under one that the caller named; an evaluation \
+             compares with the one in charge: let it decide, and report outcomes"
+        )
+    } else if left_out > 0 {
         format!(
             "all {left_out} decisions of this part of the log were used to train {label}, and a policy is not judged on what it was trained on; \
              log more, or train with a larger --keep"
@@ -297,20 +387,6 @@ fn nothing(left_out: u64, label: &str) -> String {
     } else {
         "there is no decision with the features of this version; recall and report outcomes first"
             .to_owned()
-    }
-}
-
-/// How the policy makes slates: under the randomisation of the log, or by drawing only.
-fn draw_of(logged: &Logged, reader: &Reader, request: &EvaluateRequest) -> Draw {
-    let temperature = request.temperature.unwrap_or(logged.temperature);
-    if request.drawn {
-        return Draw::sampled(temperature);
-    }
-    let explore = super::replay::explore_of(logged, reader);
-    Draw {
-        sampled_share: explore.sampled_share,
-        temperature,
-        epsilon: explore.epsilon,
     }
 }
 

@@ -117,6 +117,11 @@ pub struct TrialView {
 impl Memory {
     /// What showing memories does to how tasks end, from what was withheld at random.
     pub fn impact(&self, request: &ImpactRequest) -> Result<ImpactAnswer> {
+        if request.log.policy.is_some() {
+            let message =
+                "must not be chosen: the arms that are compared have policies of their own";
+            return Err(Error::invalid(Code::InvalidInput, "log.policy", message));
+        }
         let config = ImpactConfig {
             confidence: request.confidence,
             false_discovery: request.false_discovery,
@@ -222,6 +227,11 @@ impl Memory {
         most: Option<u64>,
     ) -> Result<TrialView> {
         let row = self.cell_row(cell)?;
+        let candidate = memrl_learn::Candidate::of(&row.cell, self.clock.now());
+        if candidate.is_critical() || candidate.mask.is_some() {
+            let message = "it is critical or cannot be shown, so it is never withheld at random";
+            return Err(Error::invalid(Code::WrongStatus, "cell", message));
+        }
         let withhold = withhold.unwrap_or(WITHHOLD);
         if !(0.05..=0.5).contains(&withhold) {
             let message = format!("is {withhold}; it must lie in [0.05, 0.5]");
@@ -269,7 +279,9 @@ impl Memory {
             return Ok(None);
         };
         let mut view = self.trial_view(&trial, false)?;
-        if view.report.verdict != TrialVerdict::Running {
+        let cell = self.store.find(trial.cell)?;
+        let gone = cell.is_none_or(|row| row.cell.status == crate::CellStatus::Deleted);
+        if view.report.verdict != TrialVerdict::Running || gone {
             self.change_roles(|roles| {
                 if roles.trial.as_ref() == Some(&trial) {
                     roles.trial = None;

@@ -118,28 +118,54 @@ impl Memory {
     }
 
     /// Ends a trial without a promotion.
+    /// Without a trial it ends the watch over a promoted policy: its control gives up its share.
     pub fn policy_stop(&self, reason: &str) -> Result<Step> {
-        self.end_trial(reason, &Value::Null)
+        let roles = self.roles()?;
+        let nothing = || Error::invalid(Code::Conflict, "policy", "no policy is on trial");
+        if let Some(canary) = &roles.canary {
+            let ended = self.end_trial(canary, reason, &Value::Null)?;
+            return ended.ok_or_else(nothing);
+        }
+        let (roles, control) = self.change_roles(|roles| {
+            let control = roles.control.take();
+            Ok((roles.clone(), control))
+        })?;
+        let policy = match (control, &roles.incumbent) {
+            (Some(_), Some(policy)) => policy.clone(),
+            _ => return Err(nothing()),
+        };
+        self.note_policy("stop_watch", &policy, json!({"reason": reason}))?;
+        Ok(Step {
+            action: "stop_watch".to_owned(),
+            summary: format!("{policy} decides alone from now on: {reason}"),
+            policy,
+            roles,
+        })
     }
 
-    /// The same, with what the gate has seen.
-    pub(super) fn end_trial(&self, reason: &str, evidence: &Value) -> Result<Step> {
+    /// Ends this very trial; `None` when it is no longer on.
+    pub(super) fn end_trial(
+        &self,
+        trial: &Canary,
+        reason: &str,
+        evidence: &Value,
+    ) -> Result<Option<Step>> {
         let (roles, canary) = self.change_roles(|roles| {
-            let canary = roles.canary.take();
+            let on = roles.canary.as_ref() == Some(trial);
+            let canary = on.then(|| roles.canary.take()).flatten();
             Ok((roles.clone(), canary))
         })?;
         let Some(canary) = canary else {
-            let message = "no policy is on trial";
-            return Err(Error::invalid(Code::Conflict, "policy", message));
+            return Ok(None);
         };
         let details = json!({"reason": reason, "evidence": evidence});
         self.note_policy("stop", &canary.policy, details)?;
-        Ok(Step {
+        Ok(Some(Step {
             action: "stop".to_owned(),
             summary: format!("{} is no longer on trial: {reason}", canary.policy),
             policy: canary.policy,
             roles,
-        })
+        }))
     }
 
     /// Puts a policy in charge. Its trial must have proved it better than the incumbent; anything else takes `force`, a
@@ -149,17 +175,24 @@ impl Memory {
         if force.is_none() {
             self.proof_of(&label)?;
         }
-        self.put_in_charge(&label, force, &Value::Null)
+        let step = self.put_in_charge(&label, None, force, &Value::Null)?;
+        step.ok_or_else(|| Error::invalid(Code::Conflict, "policy", "its trial is no longer on"))
     }
 
+    /// Puts a policy in charge; `None` when `trial`, which proved it, is no longer on. A trial that goes on is one against the new
+    /// incumbent: what it has shown about the old one does not count, so it begins anew.
     pub(super) fn put_in_charge(
         &self,
         label: &str,
+        trial: Option<&Canary>,
         force: Option<&str>,
         evidence: &Value,
-    ) -> Result<Step> {
+    ) -> Result<Option<Step>> {
         let since = self.clock.now();
-        let (roles, before) = self.change_roles(|roles| {
+        let changed = self.change_roles(|roles| {
+            if trial.is_some() && roles.canary.as_ref() != trial {
+                return Ok(None);
+            }
             if roles.incumbent.as_deref() == Some(label) {
                 let message = format!("{label} decides already");
                 return Err(Error::invalid(Code::Conflict, "policy", message));
@@ -173,8 +206,12 @@ impl Memory {
                 share: CONTROL_SHARE,
                 since,
             });
-            Ok((roles.clone(), before))
+            begin_anew(roles, since);
+            Ok(Some((roles.clone(), before)))
         })?;
+        let Some((roles, before)) = changed else {
+            return Ok(None);
+        };
         let before = before.unwrap_or_else(|| SETTINGS.to_owned());
         self.note_policy(
             "promote",
@@ -186,7 +223,7 @@ impl Memory {
                 "evidence": evidence,
             }),
         )?;
-        Ok(Step {
+        Ok(Some(Step {
             action: "promote".to_owned(),
             policy: label.to_owned(),
             summary: format!(
@@ -194,26 +231,39 @@ impl Memory {
                 CONTROL_SHARE * 100.0
             ),
             roles,
-        })
+        }))
     }
 
     /// Puts the former incumbent back in charge.
     pub fn policy_rollback(&self, reason: &str) -> Result<Step> {
-        self.roll_back(reason, &Value::Null)
+        self.roll_back(None, reason, &Value::Null)?.ok_or_else(|| {
+            let message = "no policy was promoted: the ones of the settings decide";
+            Error::invalid(Code::Conflict, "policy", message)
+        })
     }
 
-    /// The same, with what the gate has seen.
-    pub(super) fn roll_back(&self, reason: &str, evidence: &Value) -> Result<Step> {
+    /// Rolls back; with `judged`, only while this promoted policy still stands beside this control.
+    pub(super) fn roll_back(
+        &self,
+        judged: Option<(&str, &Control)>,
+        reason: &str,
+        evidence: &Value,
+    ) -> Result<Option<Step>> {
+        let since = self.clock.now();
         let (roles, from) = self.change_roles(|roles| {
-            let from = roles.incumbent.take();
+            let stands = judged.is_none_or(|(policy, control)| {
+                roles.incumbent.as_deref() == Some(policy)
+                    && roles.control.as_ref() == Some(control)
+            });
+            let from = stands.then(|| roles.incumbent.take()).flatten();
             if from.is_some() {
                 roles.incumbent = roles.control.take().and_then(|c| c.policy);
+                begin_anew(roles, since);
             }
             Ok((roles.clone(), from))
         })?;
         let Some(from) = from else {
-            let message = "no policy was promoted: the ones of the settings decide";
-            return Err(Error::invalid(Code::Conflict, "policy", message));
+            return Ok(None);
         };
         let to = roles
             .incumbent
@@ -221,16 +271,23 @@ impl Memory {
             .unwrap_or_else(|| SETTINGS.to_owned());
         let details = json!({"to": to, "reason": reason, "evidence": evidence});
         self.note_policy("rollback", &from, details)?;
-        Ok(Step {
+        Ok(Some(Step {
             action: "rollback".to_owned(),
             summary: format!("{to} decides again instead of {from}: {reason}"),
             policy: from,
             roles,
-        })
+        }))
     }
 
     /// The label of a policy that can act.
     fn usable(&self, name: &str) -> Result<String> {
         Ok(self.policy(name)?.label())
+    }
+}
+
+/// A trial that is on has another opponent from now on.
+fn begin_anew(roles: &mut Roles, now: crate::Timestamp) {
+    if let Some(canary) = &mut roles.canary {
+        canary.since = now;
     }
 }

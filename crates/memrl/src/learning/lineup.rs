@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use memrl_learn::explore::Trial;
-use memrl_learn::policy::{PolicyError, Utility, by_name};
+use memrl_learn::policy::{PolicyError, Similarity, Utility, by_name};
 use memrl_learn::{ExploreConfig, RecallPolicy};
 
 use super::Roles;
@@ -20,6 +20,8 @@ pub(crate) struct Lineup {
     /// Says what it would have done.
     pub(crate) shadow: Option<Arc<dyn RecallPolicy>>,
     pub(crate) explore: ExploreConfig,
+    /// Whether the caller named the policy.
+    pub(crate) asked: bool,
     /// Roles that could not be filled.
     pub(crate) warnings: Vec<String>,
 }
@@ -35,7 +37,7 @@ impl Lineup {
 impl Memory {
     /// Who decides. A caller that names a policy gets that one, and takes no part in what is tried
     /// with others (the canary of the settings apart). A promoted policy whose file cannot be read must
-    /// not keep anybody from remembering: the one of the settings takes its place, with a warning.
+    /// not keep anybody from remembering: the one of the settings takes its place, and `similarity` that one's, with a warning.
     pub(crate) fn lineup(
         &self,
         asked: Option<&str>,
@@ -48,13 +50,24 @@ impl Memory {
             temperature: e.temperature,
             ..ExploreConfig::off()
         };
+        let mut warnings = Vec::new();
+        let incumbent = match asked {
+            Some(name) => self.policy(name)?,
+            None => self.policy(default).unwrap_or_else(|e| {
+                warnings.push(format!(
+                    "the policy {default} cannot be used ({e}); similarity decides"
+                ));
+                Arc::new(Similarity)
+            }),
+        };
         let mut lineup = Lineup {
-            incumbent: self.policy(asked.unwrap_or(default))?,
+            incumbent,
             canary: None,
             control: None,
             shadow: None,
             explore: off,
-            warnings: Vec::new(),
+            asked: asked.is_some(),
+            warnings,
         };
         if explore {
             lineup.explore = ExploreConfig {
@@ -64,11 +77,21 @@ impl Memory {
                 ..off
             };
             if e.canary_share > 0.0 {
-                lineup.canary = Some(self.policy(&e.canary_policy)?);
-                lineup.explore.canary_share = e.canary_share;
+                match self.policy(&e.canary_policy) {
+                    Ok(policy) => {
+                        lineup.canary = Some(policy);
+                        lineup.explore.canary_share = e.canary_share;
+                    }
+                    Err(e) => lineup.warnings.push(format!("there is no canary: {e}")),
+                }
             }
         }
-        let roles = self.roles()?;
+        let roles = self.roles().unwrap_or_else(|e| {
+            lineup.warnings.push(format!(
+                "the roles of policies cannot be read ({e}); the settings decide"
+            ));
+            Roles::default()
+        });
         if explore {
             lineup.explore.trial = roles.trial.as_ref().map(|t| Trial {
                 cell: t.cell,

@@ -41,6 +41,7 @@ struct State {
     trial: Option<Trial>,
     sampled_share: Option<f64>,
     utility_weight: Option<f64>,
+    asked: bool,
 }
 
 /// The names that the numbers of a log refer to.
@@ -85,6 +86,10 @@ pub(crate) struct Reader {
     pub(crate) sampled_share: Option<f64>,
     /// The weight of values in force during it, where it was logged.
     pub(crate) utility_weight: Option<f64>,
+    /// Whether its caller named the policy, so that no role had a say.
+    pub(crate) asked: bool,
+    /// Reports that arrived later do not count.
+    as_of: Option<Timestamp>,
 }
 
 impl Reader {
@@ -107,6 +112,8 @@ impl Reader {
             trajectory: String::new(),
             sampled_share: None,
             utility_weight: None,
+            asked: false,
+            as_of: None,
         }
     }
 
@@ -126,10 +133,15 @@ impl Reader {
         self.trial = state.trial;
         self.sampled_share = state.sampled_share;
         self.utility_weight = state.utility_weight;
+        self.asked = state.asked;
         self.arms.clone_from(&d.arms);
         self.trajectory.clone_from(&d.trajectory_id);
         let width = schema.map_or(0, Schema::width);
-        let mut outcome = merge(&row.reports).outcome;
+        let known: Vec<_> = match self.as_of {
+            None => row.reports.clone(),
+            Some(t) => row.reports.iter().filter(|r| r.at <= t).cloned().collect(),
+        };
+        let mut outcome = merge(&known).outcome;
         // A guess counts where nobody has spoken, as it does for values.
         outcome.success = outcome.success.or(outcome.implied_success);
         let labels = labels(d, &outcome);
@@ -239,12 +251,25 @@ impl Memory {
         spec: &RewardSpec,
         visit: &mut dyn FnMut(Logged, &Reader) -> ControlFlow<()>,
     ) -> Result<Reader> {
+        self.read_log_as_of(query, schema, spec, None, visit)
+    }
+
+    /// The same as it was at a time: reports that arrived later do not count.
+    pub(crate) fn read_log_as_of(
+        &self,
+        query: &LogQuery,
+        schema: Option<&Schema>,
+        spec: &RewardSpec,
+        as_of: Option<Timestamp>,
+        visit: &mut dyn FnMut(Logged, &Reader) -> ControlFlow<()>,
+    ) -> Result<Reader> {
         let mut reader = Reader::new(
             schema.cloned(),
             spec.clone(),
             self.config.explore.temperature,
             self.trajectory_secret(),
         );
+        reader.as_of = as_of;
         let filter = DecisionFilter {
             from: self.start_of(query)?,
             before: query.before,

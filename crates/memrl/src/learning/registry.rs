@@ -25,6 +25,9 @@ struct Entry {
     label: String,
     algo: String,
     created_at: Timestamp,
+    /// Deleted; its number is never used again.
+    #[serde(default)]
+    gone: bool,
 }
 
 /// One policy and what it does now.
@@ -36,7 +39,8 @@ pub struct PolicyRow {
     pub algo: String,
     /// When it was made; `None` for rules.
     pub created_at: Option<Timestamp>,
-    /// Its roles now: `incumbent`, `canary`, `control`, `shadow`, `default` (of the settings).
+    /// Its roles now: `incumbent`, `canary`, `control`, `shadow`; of the settings `default` (of plain recalls),
+    /// `sessions` and `canary_policy`.
     pub roles: Vec<String>,
 }
 
@@ -134,7 +138,8 @@ impl Memory {
             .iter()
             .filter_map(|e| {
                 let (id, version) = e.label.rsplit_once('@')?;
-                (id == name || e.label == name).then_some((version.parse::<u32>().ok()?, &e.label))
+                (!e.gone && (id == name || e.label == name))
+                    .then_some((version.parse::<u32>().ok()?, &e.label))
             })
             .max();
         newest
@@ -188,6 +193,7 @@ impl Memory {
                 label: label.clone(),
                 algo: file.card.algo.clone(),
                 created_at: file.card.created_at,
+                gone: false,
             });
             self.put_entries(&entries)?;
             Ok(label)
@@ -201,7 +207,7 @@ impl Memory {
             .iter()
             .map(|p| self.row(p.label(), "built_in", None, &roles))
             .collect();
-        for e in self.entries()? {
+        for e in self.entries()?.into_iter().filter(|e| !e.gone) {
             rows.push(self.row(e.label, &e.algo, Some(e.created_at), &roles));
         }
         Ok(rows)
@@ -220,8 +226,13 @@ impl Memory {
                 now.push(role.to_owned());
             }
         };
-        let default = self.policy(&self.config.recall.policy).map(|p| p.label());
-        plays("default", default.as_deref().ok());
+        for (role, name) in [
+            ("default", &self.config.recall.policy),
+            ("sessions", &self.config.sessions.policy),
+            ("canary_policy", &self.config.explore.canary_policy),
+        ] {
+            plays(role, self.policy_label(name).ok().as_deref());
+        }
         plays("incumbent", roles.incumbent.as_deref());
         plays("canary", roles.canary.as_ref().map(|c| c.policy.as_str()));
         let control = roles.control.as_ref();
@@ -320,7 +331,9 @@ impl Memory {
                 return Err(Error::invalid(Code::Conflict, "policy", message));
             }
             let mut entries = self.entries()?;
-            entries.retain(|e| e.label != label);
+            for e in entries.iter_mut().filter(|e| e.label == label) {
+                e.gone = true;
+            }
             self.put_entries(&entries)?;
             self.store.set_meta(&key(&label), b"")?;
             self.learned_cache().remove(&label);

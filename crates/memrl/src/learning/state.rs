@@ -29,6 +29,8 @@ pub struct Roles {
     pub tried_cells: Vec<(CellId, f64)>,
     /// Policies that were ever put on trial: the more are tried, the stronger each one's proof must be.
     pub tried: u32,
+    /// Policies that were ever evaluated, in the order of the first time: each further one is judged more strictly.
+    pub judged: Vec<String>,
 }
 
 /// A policy on trial.

@@ -21,10 +21,10 @@ use memrl_learn::train::{
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::evaluate::Scores;
+use super::evaluate::{Line, Scores};
 use super::log::LogQuery;
 use super::registry::logged_schema;
-use crate::{Code, Error, Memory, Result};
+use crate::{Code, Error, Memory, Result, Timestamp};
 
 /// Newest decisions that are read when nobody says how many: about 1 GB at 200 candidates.
 pub const LIMIT: u64 = 20_000;
@@ -79,6 +79,8 @@ impl Algo {
     pub fn config(self) -> TrainConfig {
         match self {
             Self::Credit => credit::config(),
+            Self::Bc => bc::config(),
+            Self::Dqn => DqnConfig::default().train,
             _ => TrainConfig::default(),
         }
     }
@@ -171,17 +173,33 @@ impl Memory {
         let schema = logged_schema()?;
         let mut query = request.log.clone();
         query.limit = query.limit.or(Some(LIMIT));
+        let place = self.checkpoint_path(name);
+        let (resume, begun) = if request.resume {
+            read_checkpoint(&place)?
+        } else {
+            (None, None)
+        };
+        // A log goes on while it is learned from: what is gone on with is the log as it was then.
+        let begun = begun.unwrap_or_else(|| self.clock.now());
+        query.before = Some(query.before.map_or(begun, |t| t.min(begun)));
         let mut kept = 0;
         let mut decisions = Vec::new();
-        let reader = self.read_log(&query, Some(&schema), &spec, &mut |logged, reader| {
-            let name = &reader.trajectories.all[logged.trajectory as usize];
-            if split::coin(KEPT_SEED, name) < request.keep {
-                kept += 1;
-            } else {
-                decisions.push(logged);
-            }
-            ControlFlow::Continue(())
-        })?;
+        let as_of = Some(begun);
+        let reader = self.read_log_as_of(
+            &query,
+            Some(&schema),
+            &spec,
+            as_of,
+            &mut |logged, reader| {
+                let name = &reader.trajectories.all[logged.trajectory as usize];
+                if split::coin(KEPT_SEED, name) < request.keep {
+                    kept += 1;
+                } else {
+                    decisions.push(logged);
+                }
+                ControlFlow::Continue(())
+            },
+        )?;
         let data = Dataset {
             schema,
             trajectories: reader.trajectories.all,
@@ -192,12 +210,10 @@ impl Memory {
             .config
             .clone()
             .unwrap_or_else(|| request.algo.config());
-        let place = self.checkpoint_path(name);
-        let resume = request.resume.then(|| read_checkpoint(&place)).flatten();
         let resumed = resume.is_some();
         let mut failure = None;
         let mut save = |state: &Checkpoint| {
-            if let Err(e) = write_checkpoint(&place, state) {
+            if let Err(e) = write_checkpoint(&place, begun, state) {
                 failure.get_or_insert(e);
             }
         };
@@ -264,10 +280,10 @@ fn run(
         Algo::Bc => bc::train(data, config, hooks),
         Algo::Credit => credit::train(data, config, hooks),
         Algo::IpsPg => {
-            let model = reward_model(data, hooks);
+            let model = reward_model(data, hooks).map(|credit| (Line::fit(data, &credit), credit));
             let scores = Scores::default();
             let q = |d: &Logged, slate: &[usize]| match &model {
-                Some(credit) => scores.q(credit, &data.trajectories, d, slate),
+                Some((line, credit)) => line.at(scores.q(credit, &data.trajectories, d, slate)),
                 None => 0.0,
             };
             let model: Option<ips_pg::RewardModel<'_>> = model.as_ref().map(|_| &q as _);
@@ -321,16 +337,31 @@ fn most_frequent(data: &Dataset) -> Option<String> {
     by_policy(data).into_iter().next().map(|(label, _)| label)
 }
 
-/// An unfinished training; `None` when there is none, or none that can be read (then it starts anew).
-fn read_checkpoint(path: &std::path::Path) -> Option<Checkpoint> {
-    Checkpoint::from_bytes(&std::fs::read(path).ok()?).ok()
+/// An unfinished training and when it began; nothing when there is none. One that cannot be read is refused.
+fn read_checkpoint(path: &std::path::Path) -> Result<(Option<Checkpoint>, Option<Timestamp>)> {
+    let bytes = match std::fs::read(path) {
+        Ok(bytes) => bytes,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok((None, None)),
+        Err(e) => return Err(Error::io(path, e)),
+    };
+    let damaged = || {
+        Error::format(
+            path.display(),
+            "is no checkpoint, or a damaged one; train without --resume",
+        )
+    };
+    let (begun, state) = bytes.split_first_chunk::<8>().ok_or_else(damaged)?;
+    let state = Checkpoint::from_bytes(state).map_err(|_| damaged())?;
+    Ok((Some(state), Some(Timestamp(i64::from_le_bytes(*begun)))))
 }
 
-/// Written beside and put in place at once, so that a kill at any moment leaves a whole one.
-fn write_checkpoint(path: &std::path::Path, state: &Checkpoint) -> Result<()> {
+/// Written beside and put in place at once, so that a kill at any moment leaves a whole one: when the training began, and its state.
+fn write_checkpoint(path: &std::path::Path, begun: Timestamp, state: &Checkpoint) -> Result<()> {
     let dir = path.parent().unwrap_or(path);
     std::fs::create_dir_all(dir).map_err(|e| Error::io(dir, e))?;
     let beside = path.with_extension("part");
-    std::fs::write(&beside, state.to_bytes()).map_err(|e| Error::io(&beside, e))?;
+    let mut bytes = begun.0.to_le_bytes().to_vec();
+    bytes.extend(state.to_bytes());
+    std::fs::write(&beside, bytes).map_err(|e| Error::io(&beside, e))?;
     std::fs::rename(&beside, path).map_err(|e| Error::io(path, e))
 }

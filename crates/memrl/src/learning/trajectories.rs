@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 
 use memrl_learn::RewardSpec;
-use memrl_store::{DecisionFilter, Order};
+use memrl_store::{DecisionFilter, Order, OutcomeRow};
 
 use crate::feedback::merge;
 use crate::{Arm, Decision, DecisionPoint, Memory, Outcome, Result, Timestamp};
@@ -24,8 +24,8 @@ pub(crate) struct TrajectoryRow {
     pub(crate) arms: Vec<Arm>,
     /// When its first decision was made.
     pub(crate) first_at: Timestamp,
-    /// When the first report about it arrived.
-    pub(crate) reported_at: Option<Timestamp>,
+    /// When it is closed: ten minutes after the first report, or a day after its beginning when none came until then.
+    pub(crate) closed_at: Timestamp,
     /// Decisions.
     pub(crate) decisions: u32,
     /// Mean of the rewards of its decisions that have one.
@@ -42,11 +42,18 @@ pub(crate) struct TrajectoryRow {
     pub(crate) latency_ms: Option<f64>,
 }
 
+/// Days from the first report about a trajectory to its closing: ten minutes.
+const SETTLES_DAYS: f64 = 10.0 / 1440.0;
+/// Days after which a trajectory without a report is taken for one that gets none.
+const PATIENCE_DAYS: f64 = 1.0;
+
 /// Sums while a trajectory is read.
 struct Sums {
     row: TrajectoryRow,
     reward: Mean,
     success: Mean,
+    /// The reports about each of its decisions.
+    reports: Vec<Vec<OutcomeRow>>,
 }
 
 #[derive(Default)]
@@ -69,6 +76,29 @@ impl Mean {
 }
 
 impl Sums {
+    /// The trajectory as it was when it closed: what was reported later does not count.
+    fn close(mut self, spec: &RewardSpec) -> TrajectoryRow {
+        let first = self.reports.iter().flatten().map(|r| r.at).min();
+        let patience = self.row.first_at.plus_days(PATIENCE_DAYS);
+        let first = first.filter(|at| *at <= patience);
+        self.row.closed_at = first.map_or(patience, |at| at.plus_days(SETTLES_DAYS));
+        for reports in std::mem::take(&mut self.reports) {
+            let closed_at = self.row.closed_at;
+            let known: Vec<OutcomeRow> =
+                reports.into_iter().filter(|r| r.at <= closed_at).collect();
+            if !known.is_empty() {
+                let mut outcome = merge(&known).outcome;
+                outcome.success = outcome.success.or(outcome.implied_success);
+                self.add(&outcome, spec);
+            }
+        }
+        TrajectoryRow {
+            reward: self.reward.get(),
+            success: self.success.get(),
+            ..self.row
+        }
+    }
+
     fn add(&mut self, outcome: &Outcome, spec: &RewardSpec) {
         let either = |a: Option<bool>, b: Option<bool>| match (a, b) {
             (Some(a), Some(b)) => Some(a || b),
@@ -89,18 +119,15 @@ impl Sums {
 }
 
 impl Memory {
-    /// The trajectories since a time of which `wanted` accepts the first decision, in the order in
-    /// which the first report about each arrived; those without any come last.
+    /// The trajectories that began since a time of which `wanted` accepts the first decision, in the order of their closing.
     pub(crate) fn trajectories(
         &self,
         from: Option<Timestamp>,
-        before: Option<Timestamp>,
         spec: &RewardSpec,
         wanted: &dyn Fn(&Decision) -> bool,
     ) -> Result<Vec<TrajectoryRow>> {
         let filter = DecisionFilter {
             from,
-            before,
             point: Some(DecisionPoint::Recall),
             order: Order::Oldest,
             items: false,
@@ -120,7 +147,7 @@ impl Memory {
                         policy: d.policy.clone(),
                         arms: d.arms.clone(),
                         first_at: d.created_at,
-                        reported_at: None,
+                        closed_at: d.created_at,
                         decisions: 0,
                         reward: None,
                         success: None,
@@ -131,16 +158,13 @@ impl Memory {
                     },
                     reward: Mean::default(),
                     success: Mean::default(),
+                    reports: Vec::new(),
                 })
             });
             if let Some(sums) = entry {
                 sums.row.decisions += 1;
-                if let Some(first) = row.reports.first() {
-                    let at = sums.row.reported_at.map_or(first.at, |at| at.min(first.at));
-                    sums.row.reported_at = Some(at);
-                    let mut outcome = merge(&row.reports).outcome;
-                    outcome.success = outcome.success.or(outcome.implied_success);
-                    sums.add(&outcome, spec);
+                if !row.reports.is_empty() {
+                    sums.reports.push(row.reports);
                 }
             }
             ControlFlow::Continue(())
@@ -148,14 +172,9 @@ impl Memory {
         let mut rows: Vec<TrajectoryRow> = known
             .into_values()
             .flatten()
-            .map(|s| TrajectoryRow {
-                reward: s.reward.get(),
-                success: s.success.get(),
-                ..s.row
-            })
+            .map(|s| s.close(spec))
             .collect();
-        let key = |r: &TrajectoryRow| (r.reported_at.is_none(), r.reported_at, r.first_at);
-        rows.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| a.name.cmp(&b.name)));
+        rows.sort_by(|a, b| (a.closed_at, &a.name).cmp(&(b.closed_at, &b.name)));
         Ok(rows)
     }
 }

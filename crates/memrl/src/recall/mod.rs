@@ -11,7 +11,7 @@ use memrl_capture::redact;
 use memrl_learn::explore::Policies;
 use memrl_learn::features::{RECALL, rows};
 use memrl_learn::select::greedy;
-use memrl_learn::{Candidate, Choice, Context, ExploreConfig, Ranking, RecallPolicy};
+use memrl_learn::{Candidate, Choice, Context, Ranking, RecallPolicy};
 use memrl_store::{CellRow, NewDecision};
 
 pub(crate) use self::candidates::Found;
@@ -260,7 +260,7 @@ impl Memory {
         let context = block(&choice, &shown);
         let shadow = lineup.shadow.as_deref();
         let shadow = shadow.map(|p| in_shadow(p, &ctx, &candidates));
-        let state = with_sizes(state, &ctx, &lineup.explore, shadow);
+        let state = with_sizes(state, &ctx, lineup, shadow);
         let tokens_used = match asked.counts {
             BudgetCounts::Rendered if context.is_empty() => 0,
             BudgetCounts::Rendered => self.config.token_counter.count(&context),
@@ -429,13 +429,15 @@ fn in_shadow(
 fn with_sizes(
     mut state: serde_json::Value,
     ctx: &Context,
-    explore: &ExploreConfig,
+    lineup: &Lineup,
     shadow: Option<serde_json::Value>,
 ) -> serde_json::Value {
     if let Some(map) = state.as_object_mut() {
         map.insert("memory_cells".into(), ctx.memory_cells.into());
         map.insert("overhead_tokens".into(), ctx.overhead_tokens.into());
         map.insert("query_tokens".into(), ctx.query_tokens.into());
+        let explore = &lineup.explore;
+        map.insert("asked".into(), lineup.asked.into());
         map.insert("temperature".into(), explore.temperature.into());
         map.insert("sampled_share".into(), explore.sampled_share.into());
         if let Some(trial) = explore.trial {

@@ -87,16 +87,77 @@ fn a_policy_is_not_judged_on_what_it_was_trained_on() {
 #[test]
 fn a_policy_trained_during_its_own_trial_is_not_promoted_by_it() {
     let mut world = World::new(exploring(), 36);
+    let before = world.bed.clock_now();
     world.tasks(200, "t");
     let memory = &world.bed.memory;
     memory.train(&TrainRequest::default(), &mut on).unwrap();
+    // The trial began before what the policy was trained on.
+    world.bed.clock.set(before);
     memory
         .policy_canary("credit", Some(0.5), true, Some("test"))
         .unwrap();
-    let bytes = memory.policy_export("credit").unwrap();
-    assert!(!bytes.is_empty());
     let refused = memory.policy_promote("credit", None).unwrap_err();
     assert_eq!(refused.code(), Code::NotProven, "{refused}");
+    assert!(refused.to_string().contains("its own trial"), "{refused}");
+}
+
+#[test]
+fn a_damaged_promoted_policy_or_damaged_roles_keep_nobody_from_remembering() {
+    use memrl::store::Store as _;
+
+    let mut world = World::new(exploring(), 38);
+    world.tasks(120, "t");
+    let memory = &world.bed.memory;
+    memory.train(&TrainRequest::default(), &mut on).unwrap();
+    memory.policy_promote("credit", Some("test")).unwrap();
+    let store = memrl::store::SqliteStore::open(world.bed.dir.path()).unwrap();
+    store.set_meta("policy/credit@1", b"garbage").unwrap();
+    let recall = |world: &World| {
+        let request = memrl::RecallRequest::new("billing trouble", crate::support::ann());
+        world.bed.memory.recall(&request).unwrap()
+    };
+    let answer = recall(&world);
+    assert_eq!(answer.policy, "similarity@1");
+    assert!(
+        answer.warnings.iter().any(|w| w.contains("credit@1")),
+        "{:?}",
+        answer.warnings
+    );
+    store.set_meta("policy_roles", b"garbage").unwrap();
+    assert_eq!(recall(&world).policy, "similarity@1");
+    world.bed.memory.maintain().unwrap();
+}
+
+#[test]
+fn a_number_of_a_version_is_never_used_again() {
+    let mut world = World::new(exploring(), 39);
+    world.tasks(120, "t");
+    let memory = &world.bed.memory;
+    memory.train(&TrainRequest::default(), &mut on).unwrap();
+    assert_eq!(memory.policy_delete("credit").unwrap(), "credit@1");
+    let again = memory.train(&TrainRequest::default(), &mut on).unwrap();
+    assert_eq!(again.policy, "credit@2");
+    assert_eq!(
+        memory.policy_view("credit@1").unwrap_err().code(),
+        Code::PolicyNotFound
+    );
+}
+
+#[test]
+fn a_part_of_the_log_that_one_policy_made_is_no_ground_for_a_comparison() {
+    let mut world = World::new(exploring(), 40);
+    world.tasks(60, "t");
+    let mut request = EvaluateRequest {
+        policy: "utility".to_owned(),
+        ..EvaluateRequest::default()
+    };
+    request.log.policy = Some("similarity@1".to_owned());
+    let refused = world
+        .bed
+        .memory
+        .evaluate(&request, &mut |_| ControlFlow::Continue(()))
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidInput);
 }
 
 #[test]

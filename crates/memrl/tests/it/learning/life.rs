@@ -159,21 +159,57 @@ fn a_policy_in_use_cannot_be_deleted() {
 }
 
 #[test]
+fn a_trial_begins_anew_when_its_opponent_changes() {
+    let world = World::new(exploring(), 26);
+    let memory = &world.bed.memory;
+    memory.policy_promote("none", Some("test")).unwrap();
+    memory
+        .policy_canary("utility", Some(0.2), false, Some("test"))
+        .unwrap();
+    let began = memory.roles().unwrap().canary.unwrap().since;
+    world.bed.clock.advance_days(1.0);
+    memory.policy_rollback("test").unwrap();
+    assert!(memory.roles().unwrap().canary.unwrap().since > began);
+}
+
+#[test]
+fn a_watch_can_be_ended() {
+    let world = World::new(exploring(), 27);
+    let memory = &world.bed.memory;
+    memory.policy_promote("utility", Some("test")).unwrap();
+    let step = memory.policy_stop("long enough").unwrap();
+    assert_eq!(step.action, "stop_watch");
+    assert_eq!(step.roles.incumbent.as_deref(), Some("utility@2"));
+    assert!(step.roles.control.is_none());
+    assert_eq!(
+        memory.policy_stop("again").unwrap_err().code(),
+        Code::Conflict
+    );
+}
+
+#[test]
 fn with_shuffled_outcomes_nothing_gets_through() {
     // Success is a coin: no policy is better than any other.
-    let mut through = 0;
-    for seed in 0..5 {
-        let mut world = World::new(exploring(), 100 + seed);
+    let (mut through, mut answered) = (0, 0);
+    for seed in 0..3 {
+        let mut config = exploring();
+        config.explore.temperature = 2.0;
+        config.explore.sampled_share = 0.9;
+        let mut world = World::new(config, 100 + seed);
         world.deaf = true;
-        world.tasks(600, "t");
-        world
-            .bed
-            .memory
-            .train(&TrainRequest::default(), &mut on)
-            .unwrap();
-        let candidate = evaluate(&world, "credit")
-            .is_ok_and(|r| r.report.verdict == memrl::learn::ope::evaluate::Verdict::Better);
-        through += usize::from(candidate);
+        (world.most, world.pool) = (1, 4);
+        world.tasks(400, "t");
+        let request = TrainRequest {
+            keep: 0.6,
+            ..TrainRequest::default()
+        };
+        world.bed.memory.train(&request, &mut on).unwrap();
+        if let Ok(report) = evaluate(&world, "credit") {
+            answered += 1;
+            let better = report.report.verdict == memrl::learn::ope::evaluate::Verdict::Better;
+            through += usize::from(better);
+        }
     }
+    assert!(answered > 0);
     assert_eq!(through, 0);
 }
