@@ -105,7 +105,7 @@ pub enum ImpactError {
     },
     /// There are coins, but no outcome.
     #[error(
-        "{units} exposures, but no outcome says {metric}; report it (`memrl outcome`), or ask for another metric"
+        "{units} exposures, but no outcome says {metric}; report it (`memrl feedback`), or ask for another metric"
     )]
     NoOutcomes {
         /// Pairs of trajectory and cell.

@@ -151,7 +151,7 @@ impl Memory {
             control: in_charge(roles),
             since: canary.since,
             delta,
-            sentence: summary.verdict.sentence(),
+            sentence: sentence(&summary),
             summary,
         }))
     }
@@ -172,7 +172,7 @@ impl Memory {
             control: control.policy.clone().unwrap_or_else(settings),
             since: control.since,
             delta: DELTA,
-            sentence: summary.verdict.sentence(),
+            sentence: sentence(&summary),
             summary,
         }))
     }
@@ -249,4 +249,14 @@ impl Memory {
 fn in_charge(roles: &Roles) -> String {
     let settings = || "the policies of the settings".to_owned();
     roles.incumbent.clone().unwrap_or_else(settings)
+}
+
+/// The verdict as a sentence; before anything has happened there is none.
+fn sentence(summary: &Summary) -> String {
+    match (summary.policy.trajectories, summary.control.trajectories) {
+        (0, 0) => {
+            "No trajectory is closed yet: one is ten minutes after its first outcome.".to_owned()
+        }
+        _ => summary.verdict.sentence(),
+    }
 }

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 
 use memrl_learn::data::{Dataset, Logged};
 use memrl_learn::gate;
-use memrl_learn::ope::evaluate::{EvaluateConfig, Report, Verdict, evaluate};
+use memrl_learn::ope::evaluate::{EvaluateConfig, Refusal, Report, Verdict, evaluate};
 use memrl_learn::ope::log::{Draw, Replay, ReplayConfig};
 use memrl_learn::train::Hooks;
 use memrl_learn::train::credit::{self, Credit};
@@ -91,10 +91,7 @@ impl Memory {
         request: &EvaluateRequest,
         progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<EvaluateReport> {
-        if request.log.policy.is_some() {
-            let message = "must not be chosen: an evaluation needs everything that could have happened, not what one policy did";
-            return Err(Error::invalid(Code::InvalidInput, "log.policy", message));
-        }
+        whole(&request.log)?;
         let schema = logged_schema()?;
         let spec = self.spec(&request.spec)?;
         let in_charge = self.in_charge()?;
@@ -178,15 +175,8 @@ impl Memory {
         };
         let mut config = EvaluateConfig::new(spec.bounds());
         config.delta = gate::spread(config.delta, self.judged(&label)?);
-        let report = evaluate(&replay.finish(), &config).map_err(|refusal| {
-            let message = match left_out {
-                0 => refusal.to_string(),
-                n => format!(
-                    "{refusal} ({n} decisions were left out because {label} was trained on them)"
-                ),
-            };
-            Error::invalid(Code::TooLittleData, "log", message)
-        })?;
+        let report = evaluate(&replay.finish(), &config)
+            .map_err(|refusal| refused(&refusal, left_out, &label))?;
         Ok(EvaluateReport {
             policy: label,
             spec: spec.name(),
@@ -365,6 +355,24 @@ impl Line {
 fn remember(names: &mut Vec<String>, reader: &Reader) {
     let known = names.len();
     names.extend_from_slice(&reader.trajectories.all[known..]);
+}
+
+/// Refuses a part of the log that one policy made.
+fn whole(log: &LogQuery) -> Result<()> {
+    if log.policy.is_none() {
+        return Ok(());
+    }
+    let message = "must not be chosen: an evaluation needs everything that could have happened, not what one policy did";
+    Err(Error::invalid(Code::InvalidInput, "log.policy", message))
+}
+
+/// Why the log cannot tell.
+fn refused(refusal: &Refusal, left_out: u64, label: &str) -> Error {
+    let message = match left_out {
+        0 => refusal.to_string(),
+        n => format!("{refusal} ({n} decisions were left out because {label} was trained on them)"),
+    };
+    Error::invalid(Code::TooLittleData, "log", message)
 }
 
 /// Whether a cell is a candidate that could be shown.

@@ -3,7 +3,6 @@
 mod npz;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 
 use memrl::{
     CellType, Clearance, Config, DatasetQuery, Decision, ExploreMode, NewCell, Outcome,
