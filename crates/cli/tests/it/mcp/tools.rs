@@ -286,12 +286,12 @@ fn what_is_above_the_clearance_is_not_there() {
         "fact",
         "--sensitivity",
         "restricted",
-        "The vault code is 4711.",
+        "The vault code is seven-plums.",
     ]);
     // The owner's own command line sees it, and logs a decision that shows it.
     let shown = home.json(&["recall", "vault code"]);
     let decision = shown["decision_id"].as_str().expect("an id");
-    assert!(shown.to_string().contains("4711"), "{shown}");
+    assert!(shown.to_string().contains("seven-plums"), "{shown}");
     let mut client = Client::initialized(&home, "2025-11-25");
     let uri = format!("memrl://cell/{secret}");
     assert_eq!(
@@ -306,14 +306,14 @@ fn what_is_above_the_clearance_is_not_there() {
     let uri = format!("memrl://decision/{decision}");
     let why = client.ask("resources/read", &json!({"uri": uri}));
     assert!(why["result"].is_object(), "{why}");
-    assert!(!why.to_string().contains("4711"), "{why}");
+    assert!(!why.to_string().contains("seven-plums"), "{why}");
     let listed = client.call("memrl_retrieve", &json!({"all": true, "types": ["fact"]}));
-    assert!(!listed.to_string().contains("4711"), "{listed}");
+    assert!(!listed.to_string().contains("seven-plums"), "{listed}");
     let found = client.call(
         "memrl_retrieve",
         &json!({"query": "vault code", "types": ["fact"]}),
     );
-    assert!(!found.to_string().contains("4711"), "{found}");
+    assert!(!found.to_string().contains("seven-plums"), "{found}");
 }
 
 #[test]
