@@ -217,10 +217,13 @@ impl Memory {
         Ok(trial.summary())
     }
 
-    /// Whether a policy on trial was trained on what was before its trial only.
+    /// Whether a policy on trial was trained on what was before its trial only. Rules were trained on nothing; of a file that
+    /// cannot be read nobody knows.
     fn trained_before(&self, canary: &super::Canary) -> bool {
-        let file = self.policy_file(&canary.policy);
-        file.map_or(true, |f| f.card.data.to.is_none_or(|to| to < canary.since))
+        memrl_learn::policy::by_name(&canary.policy).is_ok()
+            || self
+                .policy_file(&canary.policy)
+                .is_ok_and(|f| f.card.data.to.is_none_or(|to| to < canary.since))
     }
 
     /// Refuses unless the trial of this policy has proved it better.
