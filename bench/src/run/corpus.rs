@@ -11,7 +11,7 @@ use memrl::learn::explore::HELD_OUT;
 use memrl::search::embed::{EmbedError, Embedder};
 use memrl::{
     BudgetCounts, CellId, CellType, Clearance, DecisionId, MemcellDecide, Memory, NewCell,
-    RecallRequest, Scope,
+    RecallRequest, Scope, Timestamp,
 };
 
 use super::{Result, RunError};
@@ -22,6 +22,8 @@ use crate::{corpus, hotpot, locomo};
 const BATCH: usize = 512;
 /// The system whose selection rules `memcell_decide` follows to the letter.
 pub(super) const BASELINE: &str = "baseline_v0";
+/// When a conversation ended that does not say: the first of January 2025.
+const UNDATED: Timestamp = Timestamp(1_735_689_600_000_000);
 /// The candidates of every decision, of all policies alike.
 pub(super) const POOL: u64 = 200;
 
@@ -77,6 +79,17 @@ pub(crate) fn asked(conversation: &Conversation) -> impl Iterator<Item = &Questi
         .questions
         .iter()
         .filter(|q| !q.evidence.is_empty())
+}
+
+/// When the questions begin: a day after the last turn. Ages of memories count from the time of a decision, so it must not be
+/// that of the computer, or the same seed would give other decisions tomorrow.
+pub(super) fn afterwards(conversations: &[Conversation]) -> Timestamp {
+    let turns = conversations.iter().flat_map(|c| &c.turns);
+    turns
+        .filter_map(|turn| turn.at)
+        .max()
+        .unwrap_or(UNDATED)
+        .plus_days(1.0)
 }
 
 /// The scope of the cells of one conversation in one run. Runs have copies of their own, so that

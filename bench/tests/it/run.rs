@@ -69,6 +69,7 @@ fn any_memory_beats_none_and_the_same_seed_gives_the_same_demo() {
     let dir = tempfile::tempdir().unwrap();
     let place = dir.path().join("demo");
     let first = run(&place);
+    let first_log = log(&place);
     let [similarity, utility, _, none] = first.policies.as_slice() else {
         panic!("four policies");
     };
@@ -85,6 +86,33 @@ fn any_memory_beats_none_and_the_same_seed_gives_the_same_demo() {
     };
     assert_eq!(shown(&first), shown(&second));
     assert_eq!(first.decisions, second.decisions);
+    assert_eq!(first_log.len() as u64, first.decisions);
+    let second_log = log(&place);
+    let differs = first_log.iter().zip(&second_log).position(|(a, b)| a != b);
+    assert_eq!(differs, None);
+}
+
+/// Everything that the log of a demo says of its decisions, except how long they took.
+fn log(place: &std::path::Path) -> Vec<String> {
+    let memory = Memory::open_with(Options {
+        config: Some(Config::default()),
+        ..Options::new(place)
+    })
+    .unwrap();
+    let mut said = Vec::new();
+    let mut query = DecisionQuery::default();
+    loop {
+        let page = memory.decisions(&query).unwrap();
+        for mut d in page.items {
+            d.latency_us = 0;
+            let why = memory.why(&d.decision_id.to_string()).unwrap();
+            said.push(format!("{d:?} {:?} {:?}", why.outcome, why.rewards));
+        }
+        query.cursor = page.next_cursor;
+        if query.cursor.is_none() {
+            return said;
+        }
+    }
 }
 
 #[test]
