@@ -3,10 +3,13 @@
 //! A trajectory counts once it is closed: ten minutes after its first outcome, or as one without when none has come for a day. What is reported
 //! later does not count, so what was counted stays counted as it was, in the order of closing, and looking more often changes nothing.
 
+use std::ops::ControlFlow;
+
 use memrl_learn::gate::{self, Arrival, Role, StopReason, Summary, Trial, TrialConfig, Verdict};
 use serde::Serialize;
 use serde_json::json;
 
+use super::watch::{Progress, to_the_end};
 use super::{Roles, Step};
 use crate::{Code, Decision, Error, Memory, Result, Timestamp};
 
@@ -86,10 +89,19 @@ impl Memory {
     /// a person does that), ends a trial that proved worse or unsafe, and rolls back a promoted policy that proved worse than its
     /// control. May be called at any time, as often as one likes.
     pub fn policy_check(&self) -> Result<CheckReport> {
+        self.policy_check_with_progress(&mut to_the_end)
+    }
+
+    /// The same while somebody watches: `progress` is told the decisions read so far (of the trial, then of the watch), and may break
+    /// off ([`Code::Stopped`]); then nothing is done.
+    pub fn policy_check_with_progress(
+        &self,
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<CheckReport> {
         let roles = self.roles()?;
         let mut report = CheckReport {
-            canary: self.canary_standing(&roles)?,
-            control: self.control_standing(&roles)?,
+            canary: self.canary_standing(&roles, progress)?,
+            control: self.control_standing(&roles, progress)?,
             done: Vec::new(),
         };
         // First back, then forth: a canary was compared with the incumbent that is rolled back.
@@ -136,7 +148,7 @@ impl Memory {
         Ok(())
     }
 
-    fn canary_standing(&self, roles: &Roles) -> Result<Option<Standing>> {
+    fn canary_standing(&self, roles: &Roles, progress: Progress<'_>) -> Result<Option<Standing>> {
         let Some(canary) = &roles.canary else {
             return Ok(None);
         };
@@ -145,7 +157,8 @@ impl Memory {
             delta,
             ..TrialConfig::default()
         };
-        let summary = self.compare(config, &canary.policy, "canary", "incumbent", canary.since)?;
+        let arms = ("canary", "incumbent");
+        let summary = self.compare(config, &canary.policy, arms, canary.since, progress)?;
         Ok(Some(Standing {
             policy: canary.policy.clone(),
             control: in_charge(roles),
@@ -156,7 +169,7 @@ impl Memory {
         }))
     }
 
-    fn control_standing(&self, roles: &Roles) -> Result<Option<Standing>> {
+    fn control_standing(&self, roles: &Roles, progress: Progress<'_>) -> Result<Option<Standing>> {
         let (Some(control), Some(incumbent)) = (&roles.control, &roles.incumbent) else {
             return Ok(None);
         };
@@ -165,7 +178,8 @@ impl Memory {
             delta: DELTA,
             ..TrialConfig::default()
         };
-        let summary = self.compare(config, incumbent, "incumbent", "control", control.since)?;
+        let arms = ("incumbent", "control");
+        let summary = self.compare(config, incumbent, arms, control.since, progress)?;
         let settings = || "the policies of the settings".to_owned();
         Ok(Some(Standing {
             policy: incumbent.clone(),
@@ -182,9 +196,9 @@ impl Memory {
         &self,
         config: TrialConfig,
         policy: &str,
-        ours: &str,
-        theirs: &str,
+        (ours, theirs): (&str, &str),
         since: Timestamp,
+        progress: Progress<'_>,
     ) -> Result<Summary> {
         let spec = self.spec("bounded_v1")?;
         let (low, high) = spec.bounds().unwrap_or((0.0, 1.0));
@@ -194,7 +208,7 @@ impl Memory {
             let acts = |a: &crate::Arm| a.name == ours && a.policy == policy && a.share > 0.0;
             has(theirs) && d.arms.iter().any(acts) && (d.arm == ours || d.arm == theirs)
         };
-        let rows = self.trajectories(Some(since), &spec, &between)?;
+        let rows = self.trajectories(Some(since), &spec, &between, progress)?;
         let now = self.clock.now();
         let bad = |e: gate::TrialError| Error::invalid(Code::InvalidInput, "trial", e.to_string());
         let mut trial = Trial::new(config).map_err(bad)?;
@@ -240,7 +254,7 @@ impl Memory {
                 "{label} was trained on decisions of its own trial; train it again on what was before, or try it anew"
             ));
         }
-        match self.canary_standing(&roles)? {
+        match self.canary_standing(&roles, &mut to_the_end)? {
             Some(standing) if standing.proved() => Ok(()),
             Some(standing) => refused(format!("{label}: {}", standing.sentence)),
             None => refused(format!("{label} is not on trial")),

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::log::LogQuery;
+use super::watch::{Progress, Watch, to_the_end};
 use super::{CellTrial, Roles};
 use crate::{CellId, Code, Error, IdRef, Memory, Result};
 
@@ -117,6 +118,15 @@ pub struct TrialView {
 impl Memory {
     /// What showing memories does to how tasks end, from what was withheld at random.
     pub fn impact(&self, request: &ImpactRequest) -> Result<ImpactAnswer> {
+        self.impact_with_progress(request, &mut to_the_end)
+    }
+
+    /// The same while somebody watches: `progress` is told the decisions read so far, and may break off ([`Code::Stopped`]).
+    pub fn impact_with_progress(
+        &self,
+        request: &ImpactRequest,
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<ImpactAnswer> {
         if request.log.policy.is_some() {
             let message =
                 "must not be chosen: the arms that are compared have policies of their own";
@@ -130,14 +140,16 @@ impl Memory {
         if request.of == ImpactOf::Memory {
             let mut builder = MemoryBuilder::default();
             let spec = self.spec("bounded_v1")?;
+            let mut watch = Watch::new(progress);
             self.read_log(&request.log, None, &spec, &mut |logged, _| {
                 builder.push(&logged);
-                ControlFlow::Continue(())
+                watch.next()
             })?;
+            watch.whole("impact")?;
             let report = builder.finish(&config)?;
             return Ok(ImpactAnswer::Memory { report });
         }
-        let exposures = self.exposures(request.metric, &request.log)?;
+        let exposures = self.exposures(request.metric, &request.log, progress)?;
         let traits = self.traits_of(&exposures)?;
         let by = match request.of {
             ImpactOf::Cell | ImpactOf::Memory => {
@@ -161,14 +173,21 @@ impl Memory {
         })
     }
 
-    fn exposures(&self, metric: Metric, query: &LogQuery) -> Result<Exposures> {
+    fn exposures(
+        &self,
+        metric: Metric,
+        query: &LogQuery,
+        progress: Progress<'_>,
+    ) -> Result<Exposures> {
         let trials = self.trials_run()?;
         let mut builder = ExposureBuilder::new(metric, &trials);
         let spec = self.spec("bounded_v1")?;
+        let mut watch = Watch::new(progress);
         self.read_log(query, None, &spec, &mut |logged, _| {
             builder.push(&logged);
-            ControlFlow::Continue(())
+            watch.next()
         })?;
+        watch.whole("impact")?;
         Ok(builder.finish())
     }
 
@@ -252,7 +271,7 @@ impl Memory {
             Ok(())
         })?;
         self.note_trial("trial_start", &trial)?;
-        self.trial_view(&trial, false)
+        self.trial_view(&trial, false, &mut to_the_end)
     }
 
     /// Ends the trial that is on, whatever is known.
@@ -270,15 +289,24 @@ impl Memory {
             ));
         };
         self.note_trial("trial_stop", &trial)?;
-        self.trial_view(&trial, true)
+        self.trial_view(&trial, true, &mut to_the_end)
     }
 
     /// Where the trial that is on stands; ends it when it has its answer. `None` without one.
     pub fn trial_check(&self) -> Result<Option<TrialView>> {
+        self.trial_check_with_progress(&mut to_the_end)
+    }
+
+    /// The same while somebody watches: `progress` is told the decisions read so far, and may break off ([`Code::Stopped`]); then the
+    /// trial stays as it is.
+    pub fn trial_check_with_progress(
+        &self,
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Option<TrialView>> {
         let Some(trial) = self.roles()?.trial else {
             return Ok(None);
         };
-        let mut view = self.trial_view(&trial, false)?;
+        let mut view = self.trial_view(&trial, false, progress)?;
         let cell = self.store.find(trial.cell)?;
         let gone = cell.is_none_or(|row| row.cell.status == crate::CellStatus::Deleted);
         if view.report.verdict != TrialVerdict::Running || gone {
@@ -295,12 +323,17 @@ impl Memory {
         Ok(Some(view))
     }
 
-    fn trial_view(&self, trial: &CellTrial, over: bool) -> Result<TrialView> {
+    fn trial_view(
+        &self,
+        trial: &CellTrial,
+        over: bool,
+        progress: Progress<'_>,
+    ) -> Result<TrialView> {
         let query = LogQuery {
             from: Some(trial.since),
             ..LogQuery::default()
         };
-        let exposures = self.exposures(Metric::Success, &query)?;
+        let exposures = self.exposures(Metric::Success, &query, progress)?;
         let config = TrialConfig {
             most: trial.most,
             ..TrialConfig::default()

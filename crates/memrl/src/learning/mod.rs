@@ -17,6 +17,7 @@ mod state;
 mod target;
 mod train;
 mod trajectories;
+mod watch;
 
 pub use check::{CheckReport, Standing};
 pub use evaluate::{EvaluateReport, EvaluateRequest};

@@ -9,6 +9,7 @@ use memrl_store::{DecisionFilter, Order};
 use serde::{Deserialize, Serialize};
 
 use super::log::{LogQuery, Names};
+use super::watch::{Watch, to_the_end};
 use crate::feedback::merge;
 use crate::{DecisionPoint, Memory, Result};
 
@@ -36,6 +37,16 @@ pub struct RewardCheckReport {
 impl Memory {
     /// Checks a reward spec on the log.
     pub fn reward_check(&self, request: &RewardCheckRequest) -> Result<RewardCheckReport> {
+        self.reward_check_with_progress(request, &mut to_the_end)
+    }
+
+    /// The same while somebody watches: `progress` is told the decisions read so far, and may break off
+    /// ([`Code::Stopped`](crate::Code::Stopped)).
+    pub fn reward_check_with_progress(
+        &self,
+        request: &RewardCheckRequest,
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<RewardCheckReport> {
         let spec = self.spec(request.spec.as_deref().unwrap_or(&self.config.reward.spec))?;
         let others = if request.against.is_empty() {
             let others = self.specs.iter().filter(|s| s.name() != spec.name());
@@ -57,6 +68,7 @@ impl Memory {
         };
         let mut names = Names::default();
         let mut rows = Vec::new();
+        let mut watch = Watch::new(progress);
         self.store.for_each_decision(&filter, &mut |row| {
             let d = &row.decision;
             let merged = merge(&row.reports);
@@ -71,8 +83,9 @@ impl Memory {
                 reports: row.reports.len() as u32,
                 outcome: (!row.reports.is_empty()).then_some(merged.outcome),
             });
-            ControlFlow::Continue(())
+            watch.next()
         })?;
+        watch.whole("reward check")?;
         Ok(RewardCheckReport {
             check: check(&spec, &rows)?,
             comparisons: others

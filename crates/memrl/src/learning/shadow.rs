@@ -10,6 +10,7 @@ use memrl_store::{DecisionFilter, Order};
 use serde::{Deserialize, Serialize};
 
 use super::log::LogQuery;
+use super::watch::{Watch, to_the_end};
 use crate::{Decision, DecisionPoint, Memory, Result, Timestamp};
 
 /// The arm without memory: whatever a policy would have shown, nothing was to be shown.
@@ -99,6 +100,16 @@ impl Sums {
 impl Memory {
     /// What each policy that was in shadow mode during a part of the log would have shown, by label.
     pub fn shadow_report(&self, query: &LogQuery) -> Result<Vec<ShadowRow>> {
+        self.shadow_report_with_progress(query, &mut to_the_end)
+    }
+
+    /// The same while somebody watches: `progress` is told the decisions read so far, and may break off
+    /// ([`Code::Stopped`](crate::Code::Stopped)).
+    pub fn shadow_report_with_progress(
+        &self,
+        query: &LogQuery,
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Vec<ShadowRow>> {
         let filter = DecisionFilter {
             from: self.start_of(query)?,
             before: query.before,
@@ -110,6 +121,7 @@ impl Memory {
             ..DecisionFilter::default()
         };
         let mut sums: BTreeMap<String, Sums> = BTreeMap::new();
+        let mut watch = Watch::new(progress);
         self.store.for_each_decision(&filter, &mut |row| {
             let d = &row.decision;
             let state = match &row.raw_state {
@@ -122,8 +134,9 @@ impl Memory {
                     .or_default()
                     .add(d, &shadow);
             }
-            ControlFlow::Continue(())
+            watch.next()
         })?;
+        watch.whole("shadow")?;
         let rows = sums.into_iter().filter_map(|(policy, s)| s.row(policy));
         Ok(rows.collect())
     }

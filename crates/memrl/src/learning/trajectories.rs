@@ -2,12 +2,11 @@
 //!
 //! Knows the log's headers and reports; reads no candidate.
 
-use std::collections::HashMap;
-use std::ops::ControlFlow;
-
 use memrl_learn::RewardSpec;
 use memrl_store::{DecisionFilter, Order, OutcomeRow};
+use std::collections::HashMap;
 
+use super::watch::{Progress, Watch};
 use crate::feedback::merge;
 use crate::{Arm, Decision, DecisionPoint, Memory, Outcome, Result, Timestamp};
 
@@ -125,6 +124,7 @@ impl Memory {
         from: Option<Timestamp>,
         spec: &RewardSpec,
         wanted: &dyn Fn(&Decision) -> bool,
+        progress: Progress<'_>,
     ) -> Result<Vec<TrajectoryRow>> {
         let filter = DecisionFilter {
             from,
@@ -137,6 +137,7 @@ impl Memory {
             ..DecisionFilter::default()
         };
         let mut known: HashMap<String, Option<Sums>> = HashMap::new();
+        let mut watch = Watch::new(progress);
         self.store.for_each_decision(&filter, &mut |row| {
             let d = &row.decision;
             let entry = known.entry(d.trajectory_id.clone()).or_insert_with(|| {
@@ -167,8 +168,9 @@ impl Memory {
                     sums.reports.push(row.reports);
                 }
             }
-            ControlFlow::Continue(())
+            watch.next()
         })?;
+        watch.whole("trajectories")?;
         let mut rows: Vec<TrajectoryRow> = known
             .into_values()
             .flatten()

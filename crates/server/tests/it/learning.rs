@@ -260,10 +260,37 @@ fn from_the_log_to_a_policy_in_charge_and_back() {
     assert_eq!(step["roles"]["incumbent"], Value::Null);
     let step = s.post("/v1/policies/shadow", &json!({"policy": "credit"}));
     assert_eq!(step.expect(200)["roles"]["shadow"], "credit@1");
+    in_shadow_mode(s);
     let step = s.post("/v1/policies/shadow", &json!({"policy": null}));
     assert_eq!(step.expect(200)["action"], "stop_shadow");
 
     files_travel(s);
+}
+
+/// `credit` watches two decisions, and what it would have shown is told.
+fn in_shadow_mode(s: &Server) {
+    let report = |query: &str| s.get(&format!("/v1/policies/shadow{query}")).expect(200);
+    assert_eq!(report("")["items"], json!([]));
+    let query = json!({
+        "query": "billing trouble", "scope": {"user": "ann"}, "clearance": "high", "explore": false,
+    });
+    for _ in 0..2 {
+        s.post("/v1/recall", &query).expect(200);
+    }
+    let told = report("");
+    conforms(&told, "ShadowReport");
+    let [row] = told["items"].as_array().unwrap().as_slice() else {
+        panic!("{told}");
+    };
+    assert_eq!(
+        (&row["policy"], &row["decisions"]),
+        (&json!("credit@1"), &json!(2))
+    );
+    assert!(row["tokens"][1].as_f64().unwrap() > 0.0, "{row}");
+    assert_eq!(report("?limit=1")["items"][0]["decisions"], 1);
+    assert_eq!(report("?before=2020-01-01")["items"], json!([]));
+    let refused = s.get("/v1/policies/shadow?policy=credit").expect(422);
+    assert_eq!(refused["code"], "invalid_input");
 }
 
 /// Export, import, delete, and what is no policy.

@@ -6,7 +6,7 @@ use memrl::{ImpactAnswer, ImpactRequest, Sensitivity};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{invalid, no_query};
+use super::{invalid, no_query, while_awaited};
 use crate::App;
 use crate::failure::Failure;
 use crate::lax;
@@ -37,7 +37,9 @@ pub(crate) const ROUTES: &[Route] = &[
         slow: true,
         run: |app, req| {
             no_query(req)?;
-            ok(&json!({"trial": app.memory.trial_check()?}))
+            let mut go_on = while_awaited(app);
+            let trial = app.memory.trial_check_with_progress(&mut go_on)?;
+            ok(&json!({"trial": trial}))
         },
         ..Route::BASE
     },
@@ -78,7 +80,8 @@ fn impact(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
             .map_err(|_| invalid("clearance", "must be low, medium, high or restricted"))?,
     };
     let request: ImpactRequest = typed(map, "")?;
-    let mut answer = app.memory.impact(&request)?;
+    let mut go_on = while_awaited(app);
+    let mut answer = app.memory.impact_with_progress(&request, &mut go_on)?;
     if let ImpactAnswer::Cell { contents, .. } = &mut answer {
         // A cell that is too private for this caller keeps its numbers and loses its words.
         contents.retain(|id, words| {

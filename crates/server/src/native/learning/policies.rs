@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use axum::http::header;
-use memrl::{Code, PolicyRow};
+use memrl::{Code, LogQuery, PolicyRow};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::{invalid, no_query};
+use super::{invalid, no_query, while_awaited};
 use crate::App;
 use crate::failure::Failure;
 use crate::lax;
@@ -29,6 +29,25 @@ const STEP: &[(u16, &str, Answer)] = &[(
     "What was done, and the roles now.",
     Answer::Json("PolicyStep"),
 )];
+
+/// Which part of the log a report about shadow mode reads.
+const SHADOWED: [Param; 3] = [
+    Param {
+        name: "from",
+        kind: "time",
+        about: "Decisions made at or after this time.",
+    },
+    Param {
+        name: "before",
+        kind: "time",
+        about: "Decisions made before this time.",
+    },
+    Param {
+        name: "limit",
+        kind: "count",
+        about: "At most this many, the newest; all without it.",
+    },
+];
 
 pub(crate) const ROUTES: &[Route] = &[
     Route {
@@ -113,6 +132,17 @@ pub(crate) const ROUTES: &[Route] = &[
         ..Route::BASE
     },
     Route {
+        path: "/v1/policies/shadow",
+        tag: "learning",
+        about: "What each policy that was in shadow mode would have shown, against what was shown. It says nothing about what would \
+                have come of it; `POST /v1/evaluate` does.",
+        query: &SHADOWED,
+        answers: &[(200, "The policies, by label.", Answer::Json("ShadowReport"))],
+        slow: true,
+        run: shadowed,
+        ..Route::BASE
+    },
+    Route {
         method: "POST",
         path: "/v1/policies/canary",
         tag: "learning",
@@ -172,7 +202,8 @@ pub(crate) const ROUTES: &[Route] = &[
         slow: true,
         run: |app, req| {
             req.native_object("PolicyCheckRequest")?;
-            ok(&app.memory.policy_check()?)
+            let mut go_on = while_awaited(app);
+            ok(&app.memory.policy_check_with_progress(&mut go_on)?)
         },
         ..Route::BASE
     },
@@ -243,6 +274,18 @@ fn shadow(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
         _ => return Err(invalid("policy", "is required: a policy, or null for none")),
     };
     ok(&app.memory.policy_shadow(policy)?)
+}
+
+fn shadowed(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
+    let query = req.native_query(&SHADOWED.map(|p| p.name), |f| LogQuery {
+        from: f.optional("from", lax::time),
+        before: f.optional("before", lax::time),
+        policy: None,
+        limit: f.optional("limit", |v| lax::count_in(v, 1, lax::MAX_SAFE)),
+    })?;
+    let mut go_on = while_awaited(app);
+    let items = app.memory.shadow_report_with_progress(&query, &mut go_on)?;
+    ok(&json!({"items": items}))
 }
 
 #[derive(Deserialize)]

@@ -2,7 +2,6 @@
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::time::Instant;
 
 use memrl::learn::train::{Progress, TrainConfig};
 use memrl::{
@@ -12,7 +11,7 @@ use memrl::{
 use serde_json::{Map, Value, json};
 
 use super::super::spec_in_use;
-use super::{invalid, no_query};
+use super::{invalid, no_query, while_awaited};
 use crate::App;
 use crate::failure::Failure;
 use crate::jobs::Job;
@@ -196,9 +195,7 @@ fn evaluate(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
         return Err(invalid("slates", "must be at most 1000"));
     }
     spec_in_use(app, "spec", &request.spec)?;
-    let until = Instant::now() + app.slow_limit();
-    let report = app.memory.evaluate(&request, &mut |_| in_time(until))?;
-    ok(&report)
+    ok(&app.memory.evaluate(&request, &mut while_awaited(app))?)
 }
 
 fn replay(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
@@ -212,24 +209,15 @@ fn replay(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
             .ok_or_else(|| invalid("show", "must be a whole number, at most 10000"))?,
     };
     let request: ReplayRequest = typed(map, "")?;
-    let until = Instant::now() + app.slow_limit();
+    let mut go_on = while_awaited(app);
     let mut differ: Vec<ReplayedDecision> = Vec::new();
     let report = app.memory.replay(&request, &mut |d| {
         if !d.same && differ.len() < show {
             differ.push(d.clone());
         }
-        in_time(until)
+        go_on(0)
     })?;
     ok(&json!({"report": report, "differ": differ}))
-}
-
-/// Whether somebody still waits for the answer: after the time limit nobody does, and the thread is wanted by others.
-fn in_time(until: Instant) -> ControlFlow<()> {
-    if Instant::now() < until {
-        ControlFlow::Continue(())
-    } else {
-        ControlFlow::Break(())
-    }
 }
 
 fn reward_check(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
@@ -240,5 +228,8 @@ fn reward_check(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
     for spec in &request.against {
         spec_in_use(app, "against", spec)?;
     }
-    ok(&app.memory.reward_check(&request)?)
+    let mut go_on = while_awaited(app);
+    ok(&app
+        .memory
+        .reward_check_with_progress(&request, &mut go_on)?)
 }
