@@ -240,6 +240,11 @@ impl ExposureBuilder {
         }
     }
 
+    /// Units so far.
+    pub fn units(&self) -> usize {
+        self.units.len()
+    }
+
     /// The coins that were tossed for a decision; `None`, and counted, when there were none that are
     /// known.
     fn coins(&mut self, decision: &Logged, wanted: &[usize], is_shown: &[bool]) -> Option<Coins> {

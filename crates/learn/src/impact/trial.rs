@@ -7,7 +7,7 @@
 //!
 //! - **helps** or **harms**: 0 is outside, on the right side;
 //! - **too small to matter**: the whole interval is within ±margin (futility);
-//! - **undecided**: the most units are used up.
+//! - **undecided**: the most units are used up, by outcomes or by their absence.
 //!
 //! With an average effect that changes over time, "the effect" is its running mean over the trial. Units are pushed in the order in
 //! which trajectories first wanted the cell; an outcome that arrives late is put in its place by running the test again. That is valid as
@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ImpactError;
 use super::evalue::{Bet, Gambler, Means};
-use super::exposure::{Exposures, Metric};
+use super::exposure::{Exposure, Exposures, Metric};
 
 /// Points of the grid of effects on each side of 0.
 const SIDE: i32 = 100;
@@ -32,7 +32,7 @@ pub struct TrialConfig {
     pub alpha: f64,
     /// Effects within ± this are too small to matter, in [0, 1].
     pub margin: f64,
-    /// Units after which it ends undecided.
+    /// Units after which it ends undecided, those that get no outcome included.
     pub most: u64,
 }
 
@@ -71,6 +71,8 @@ pub struct TrialReport {
     pub shown: u64,
     /// Units withheld.
     pub withheld: u64,
+    /// Units that got no outcome, shown or withheld: they say nothing and count towards the most.
+    pub silent: u64,
     /// The effect on the metric by inverse-probability weighting, normalised; `None` before both kinds were seen.
     pub effect: Option<f64>,
     /// Lower end of the confidence sequence, in [−1, 1].
@@ -94,6 +96,7 @@ pub struct TrialTest {
     low: f64,
     high: f64,
     counts: [u64; 2],
+    silent: u64,
     /// Σ w y and Σ w, withheld and shown.
     sums: [(f64, f64); 2],
     verdict: TrialVerdict,
@@ -135,28 +138,39 @@ impl TrialTest {
             low: -1.0,
             high: 1.0,
             counts: [0; 2],
+            silent: 0,
             sums: [(0.0, 0.0); 2],
             verdict: TrialVerdict::Running,
         })
     }
 
-    /// The trial of one cell, from the exposures of a log: units of the cell that were on trial and have an outcome, in their order.
+    /// The trial of one cell, from the exposures of a log: units of the cell that were on trial and have an outcome, in their order. Of
+    /// those without one, the ones among the first `settled` of all units get none any more ([`Self::push_silent`]); the others may.
     pub fn run(
         exposures: &Exposures,
         cell: memrl_types::CellId,
+        settled: usize,
         config: TrialConfig,
     ) -> Result<TrialReport, ImpactError> {
         let mut test = Self::new(exposures.metric, config)?;
-        for unit in exposures
-            .units
-            .iter()
-            .filter(|u| u.cell == cell && u.on_trial)
-        {
-            if let Some(y) = unit.y {
-                test.push(unit.shown, unit.p_shown, y)?;
+        let of_cell = |(_, u): &(usize, &Exposure)| u.cell == cell && u.on_trial;
+        for (at, unit) in exposures.units.iter().enumerate().filter(of_cell) {
+            match unit.y {
+                Some(y) => test.push(unit.shown, unit.p_shown, y)?,
+                None if at < settled => test.push_silent(),
+                None => {}
             }
         }
         Ok(test.report())
+    }
+
+    /// Takes in one trajectory that wanted the cell and gets no outcome. It says nothing about the effect; but a trial about which nobody
+    /// reports must not withhold its cell for ever. Ending early by a rule that does not look at outcomes keeps the guarantee.
+    pub fn push_silent(&mut self) {
+        if self.verdict == TrialVerdict::Running {
+            self.silent += 1;
+            self.verdict = self.judge();
+        }
     }
 
     /// Takes in one trajectory that wanted the cell: whether it was shown, the probability that it was (in (0, 1)), and its outcome
@@ -226,7 +240,7 @@ impl TrialTest {
             }
         } else if self.low >= -margin && self.high <= margin {
             TrialVerdict::TooSmall
-        } else if self.counts[0] + self.counts[1] >= self.config.most {
+        } else if self.counts[0] + self.counts[1] + self.silent >= self.config.most {
             TrialVerdict::Undecided
         } else {
             TrialVerdict::Running
@@ -241,6 +255,7 @@ impl TrialTest {
             verdict: self.verdict,
             shown: self.counts[1],
             withheld: self.counts[0],
+            silent: self.silent,
             effect: (w0 > 0.0 && w1 > 0.0).then(|| wy1 / w1 - wy0 / w0),
             low: self.low,
             high: self.high,

@@ -414,8 +414,13 @@ fn a_trial_counts_the_units_that_were_on_trial() {
             decision
         })
         .collect();
-    let report =
-        TrialTest::run(&build(&log, &[trial]), trial.cell, TrialConfig::default()).unwrap();
+    let report = TrialTest::run(
+        &build(&log, &[trial]),
+        trial.cell,
+        0,
+        TrialConfig::default(),
+    )
+    .unwrap();
     assert_eq!(report.verdict, TrialVerdict::Helps);
     assert!(report.shown + report.withheld < 100, "{report:?}");
     assert_eq!(report.effect, Some(1.0));

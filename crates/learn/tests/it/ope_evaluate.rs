@@ -243,6 +243,35 @@ fn unsafe_outcomes_veto_and_unequal_reporting_is_no_verdict() {
     assert!(!report(&BETTER, 2_000, 1).reporting.differs);
 }
 
+/// Somebody who only says that something unsafe happened has said nothing that a spec makes a reward of. It happened all the same.
+#[test]
+fn an_unsafe_outcome_counts_where_no_reward_does() {
+    let plain = report(&BETTER, 3_000, 1);
+    let mut evidence = BETTER.log(3_000, 1);
+    let third = |u: &Unit| u.round.target > u.round.logging;
+    // One in ten has no outcome; here what is known of them is that what the policy would do was unsafe.
+    for u in evidence.units.iter_mut().filter(|u| !u.reported) {
+        u.unsafe_action = Some(third(u));
+    }
+    let silent = evidence.units.iter().filter(|u| !u.reported).count() as u64;
+    let r = evaluate(&evidence, &config()).unwrap();
+    assert_eq!(r.unsafe_rate.said, plain.unsafe_rate.said + silent);
+    assert_eq!(r.verdict, Verdict::Unsafe, "{}", r.sentence);
+    // Weighted by hand: SNIPS over all that have a reward or said it.
+    let (mut sum, mut weights) = (0.0, 0.0);
+    for u in &evidence.units {
+        weights += u.round.weight();
+        sum += u.round.weight() * f64::from(u8::from(u.unsafe_action == Some(true)));
+    }
+    assert!(close(r.unsafe_rate.policy.value, sum / weights, 1e-9));
+    // The rewards are those of the others, as before.
+    assert_eq!(
+        (r.trajectories, r.difference.estimate),
+        (plain.trajectories, plain.difference.estimate)
+    );
+    assert_eq!(r.stale_rate, plain.stale_rate);
+}
+
 #[test]
 fn without_an_incumbent_the_log_is_what_is_compared_with() {
     let mut evidence = BETTER.log(2_000, 1);

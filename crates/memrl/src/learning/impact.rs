@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::log::LogQuery;
+use super::trajectories::PATIENCE_DAYS;
 use super::watch::{Progress, Watch, to_the_end};
 use super::{CellTrial, Roles};
 use crate::{CellId, Code, Error, IdRef, Memory, Result};
@@ -149,7 +150,7 @@ impl Memory {
             let report = builder.finish(&config)?;
             return Ok(ImpactAnswer::Memory { report });
         }
-        let exposures = self.exposures(request.metric, &request.log, progress)?;
+        let (exposures, _) = self.exposures(request.metric, &request.log, progress)?;
         let traits = self.traits_of(&exposures)?;
         let by = match request.of {
             ImpactOf::Cell | ImpactOf::Memory => {
@@ -173,22 +174,28 @@ impl Memory {
         })
     }
 
+    /// The units of a part of the log, and how many of them are so old that no outcome is awaited any more.
     fn exposures(
         &self,
         metric: Metric,
         query: &LogQuery,
         progress: Progress<'_>,
-    ) -> Result<Exposures> {
+    ) -> Result<(Exposures, usize)> {
         let trials = self.trials_run()?;
         let mut builder = ExposureBuilder::new(metric, &trials);
         let spec = self.spec("bounded_v1")?;
         let mut watch = Watch::new(progress);
+        let settled_before = self.clock.now().plus_days(-PATIENCE_DAYS);
+        let mut settled = 0;
         self.read_log(query, None, &spec, &mut |logged, _| {
             builder.push(&logged);
+            if logged.at < settled_before {
+                settled = builder.units();
+            }
             watch.next()
         })?;
         watch.whole("impact")?;
-        Ok(builder.finish())
+        Ok((builder.finish(), settled))
     }
 
     /// All trials of cells there ever were: the probabilities in the log are explained by them.
@@ -238,7 +245,8 @@ impl Memory {
     }
 
     /// Starts a trial of one cell: trajectories that want it do without it with probability `withhold`
-    /// (0.05 to 0.5; 0.4 when nobody says), until it is known what it does or `most` trajectories wanted it.
+    /// (0.05 to 0.5; 0.4 when nobody says), until it is known what it does or `most` trajectories wanted it and have their outcome, or
+    /// have had none for a day.
     pub fn trial_start(
         &self,
         cell: IdRef<'_>,
@@ -333,12 +341,12 @@ impl Memory {
             from: Some(trial.since),
             ..LogQuery::default()
         };
-        let exposures = self.exposures(Metric::Success, &query, progress)?;
+        let (exposures, settled) = self.exposures(Metric::Success, &query, progress)?;
         let config = TrialConfig {
             most: trial.most,
             ..TrialConfig::default()
         };
-        let report = TrialTest::run(&exposures, trial.cell, config)?;
+        let report = TrialTest::run(&exposures, trial.cell, settled, config)?;
         Ok(TrialView {
             summary: sentence(&report, trial, over),
             trial: trial.clone(),
@@ -364,21 +372,25 @@ fn remember(roles: &mut Roles, trial: Option<&CellTrial>) {
 }
 
 fn sentence(report: &TrialReport, trial: &CellTrial, over: bool) -> String {
-    let seen = report.shown + report.withheld;
+    let known = report.shown + report.withheld;
+    let seen = match report.silent {
+        0 => format!("{known} trajectories"),
+        silent => format!("{known} trajectories, and {silent} without an outcome"),
+    };
     let range = format!(
         "success changes by between {:+.2} and {:+.2} when it is shown",
         report.low, report.high
     );
     match report.verdict {
-        TrialVerdict::Helps => format!("it helps: {range} ({seen} trajectories)"),
-        TrialVerdict::Harms => format!("it harms: {range} ({seen} trajectories)"),
+        TrialVerdict::Helps => format!("it helps: {range} ({seen})"),
+        TrialVerdict::Harms => format!("it harms: {range} ({seen})"),
         TrialVerdict::TooSmall => {
-            format!("what it does is too small to matter: {range} ({seen} trajectories)")
+            format!("what it does is too small to matter: {range} ({seen})")
         }
-        TrialVerdict::Undecided => format!("still not known after {seen} trajectories: {range}"),
+        TrialVerdict::Undecided => format!("still not known after {seen}: {range}"),
         TrialVerdict::Running if over => format!("ended before it was known: {range}"),
         TrialVerdict::Running => format!(
-            "not known yet: {seen} of at most {} trajectories wanted it so far; {range}",
+            "not known yet: {seen}, of at most {} that want it; {range}",
             trial.most
         ),
     }

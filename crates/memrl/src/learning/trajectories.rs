@@ -44,7 +44,7 @@ pub(crate) struct TrajectoryRow {
 /// Days from the first report about a trajectory to its closing: ten minutes.
 const SETTLES_DAYS: f64 = 10.0 / 1440.0;
 /// Days after which a trajectory without a report is taken for one that gets none.
-const PATIENCE_DAYS: f64 = 1.0;
+pub(super) const PATIENCE_DAYS: f64 = 1.0;
 
 /// Sums while a trajectory is read.
 struct Sums {

@@ -34,17 +34,10 @@ impl Columns {
         let rounds: Vec<Round> = units.iter().map(|u| u.round.clone()).collect();
         let share = units.iter().map(|u| u.baseline_share).fold(1.0, f64::min);
         let versus_log = share <= 0.0;
-        let w0 = |u: &&Unit| {
-            if versus_log {
-                1.0
-            } else {
-                (u.baseline - u.round.logging).exp()
-            }
-        };
         let width = high - low;
         Self {
             w: rounds.iter().map(Round::weight).collect(),
-            w0: units.iter().map(w0).collect(),
+            w0: units.iter().map(|u| baseline(u, versus_log)).collect(),
             w0_max: if versus_log { 1.0 } else { 1.0 / share },
             r: rounds.iter().map(|r| (r.reward - low) / width).collect(),
             width,
@@ -74,13 +67,22 @@ impl Columns {
         let term = |(w, x): (&f64, &f64)| value + w * (x - value) / mean;
         (value, pairs().map(term).collect())
     }
+}
 
-    /// Term by term: the policy minus what it is compared with, of something that has the values `x`.
-    fn contrast(&self, x: &[f64]) -> Vec<f64> {
-        let (_, policy) = Self::normalised(&self.w, x);
-        let (_, other) = Self::normalised(&self.w0, x);
-        policy.iter().zip(other).map(|(a, b)| a - b).collect()
+/// The weight of what the policy is compared with: the baseline arm, or the log.
+fn baseline(unit: &Unit, versus_log: bool) -> f64 {
+    if versus_log {
+        1.0
+    } else {
+        (unit.baseline - unit.round.logging).exp()
     }
+}
+
+/// Term by term: the policy (weights `w`) minus what it is compared with (`w0`), of something that has the values `x`.
+fn contrast(w: &[f64], w0: &[f64], x: &[f64]) -> Vec<f64> {
+    let (_, policy) = Columns::normalised(w, x);
+    let (_, other) = Columns::normalised(w0, x);
+    policy.iter().zip(other).map(|(a, b)| a - b).collect()
 }
 
 /// A mean with its Student-t interval.
@@ -113,8 +115,9 @@ pub(super) fn report(
     let (_, own) = Columns::normalised(&columns.w0, &rewards);
     let baseline = (!columns.versus_log).then(|| value(&own, config.level));
     let difference = difference(&columns, evidence, config);
-    let unsafe_rate = rate(&columns, units, config, |u| u.unsafe_action);
-    let stale_rate = rate(&columns, units, config, |u| u.stale);
+    let versus_log = columns.versus_log;
+    let unsafe_rate = rate(evidence, versus_log, config, |u| u.unsafe_action);
+    let stale_rate = rate(evidence, versus_log, config, |u| u.stale);
     let reporting = reporting(evidence, config);
     let verdict = verdict(&difference, &unsafe_rate, &reporting, config);
     let mut report = Report {
@@ -236,7 +239,7 @@ fn difference(columns: &Columns, evidence: &Evidence, config: &EvaluateConfig) -
     let better_by = lower(&columns.paired(config.clip, |r| r));
     let worse_by = lower(&columns.paired(config.clip, |r| 1.0 - r));
     let rewards: Vec<f64> = columns.rounds.iter().map(|r| r.reward).collect();
-    let contrast = columns.contrast(&rewards);
+    let contrast = contrast(&columns.w, &columns.w0, &rewards);
     let doubly_robust = evidence
         .has_model
         .then(|| {
@@ -270,16 +273,22 @@ fn difference(columns: &Columns, evidence: &Evidence, config: &EvaluateConfig) -
     }
 }
 
+/// Over all trajectories with an outcome, and those of which nothing else is known than this: what somebody takes the trouble to report
+/// as unsafe must not be lost because it makes no reward.
 fn rate(
-    columns: &Columns,
-    units: &[&Unit],
+    evidence: &Evidence,
+    versus_log: bool,
     config: &EvaluateConfig,
     signal: impl Fn(&Unit) -> Option<bool>,
 ) -> Rate {
+    let known = |u: &&Unit| u.reported || signal(u).is_some();
+    let units: Vec<&Unit> = evidence.units.iter().filter(known).collect();
     let happened = |u: &&Unit| f64::from(u8::from(signal(u) == Some(true)));
     let x: Vec<f64> = units.iter().map(happened).collect();
-    let (_, terms) = Columns::normalised(&columns.w, &x);
-    let worse = student_t_lower(&columns.contrast(&x), config.delta);
+    let w: Vec<f64> = units.iter().map(|u| u.round.weight()).collect();
+    let w0: Vec<f64> = units.iter().map(|u| baseline(u, versus_log)).collect();
+    let (_, terms) = Columns::normalised(&w, &x);
+    let worse = student_t_lower(&contrast(&w, &w0, &x), config.delta);
     Rate {
         said: units.iter().filter(|u| signal(u).is_some()).count() as u64,
         log: moments(&x).0,

@@ -88,10 +88,10 @@ pub struct Difference {
     pub more: Option<u64>,
 }
 
-/// The rate of something that should not happen.
+/// The rate of something that should not happen, over the trajectories with an outcome and those that said whether it happened.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Rate {
-    /// Outcomes that said whether it happened. Others with an outcome count as: it did not.
+    /// Trajectories that said whether it happened, also those without a reward. Others with an outcome count as: it did not.
     pub said: u64,
     /// In the log.
     pub log: f64,

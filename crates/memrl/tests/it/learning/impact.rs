@@ -66,6 +66,38 @@ fn without_anything_withheld_the_answer_says_what_to_switch_on() {
 }
 
 #[test]
+fn a_trial_whose_outcomes_never_come_ends_all_the_same() {
+    let mut world = World::new(holding_out(0.02, 0.0), 6);
+    world.most = 4;
+    world.silent = 1.0;
+    let cell = world.helpful[0].to_string();
+    let memory = &world.bed.memory;
+    memory.trial_start(&cell, Some(0.5), Some(20)).unwrap();
+    // About one task in twelve wants it.
+    world.tasks(400, "silent");
+    let view = world.bed.memory.trial_check().unwrap().unwrap();
+    assert_eq!(
+        (view.over, view.report.verdict),
+        (false, TrialVerdict::Running),
+        "an outcome may come within a day"
+    );
+    world.bed.clock.advance_days(1.1);
+    let view = world.bed.memory.trial_check().unwrap().unwrap();
+    assert_eq!(
+        (view.over, view.report.verdict),
+        (true, TrialVerdict::Undecided)
+    );
+    assert_eq!((view.report.shown, view.report.withheld), (0, 0));
+    assert_eq!(view.report.silent, 20);
+    assert!(
+        view.summary.contains("20 without an outcome"),
+        "{}",
+        view.summary
+    );
+    assert!(world.bed.memory.trial_check().unwrap().is_none());
+}
+
+#[test]
 fn a_trial_of_one_cell_ends_by_itself_when_it_knows() {
     let mut world = World::new(holding_out(0.02, 0.0), 6);
     world.most = 4;
