@@ -183,8 +183,12 @@ pub fn impact(
                 cell: indexed.cells[i],
                 shown: sums[i].shown.n as u64,
                 withheld: sums[i].withheld.n as u64,
-                own: own[i].map(|(e, se)| sums[i].interval(e, se, config.confidence)),
-                pooled: Estimate::normal(mean, spread, config.confidence),
+                own: own[i].map(|(e, se)| {
+                    sums[i]
+                        .interval(e, se, config.confidence)
+                        .on(exposures.metric)
+                }),
+                pooled: Estimate::normal(mean, spread, config.confidence).on(exposures.metric),
                 e_helps,
                 e_harms,
                 verdict: match (sure[2 * i], sure[2 * i + 1]) {
@@ -204,7 +208,11 @@ pub fn impact(
         metric: exposures.metric,
         counts: exposures.counts,
         cells,
-        pooling: pooled.map(|p| design.describe(&p, config.confidence)),
+        pooling: pooled.map(|p| {
+            let mut pooling = design.describe(&p, config.confidence);
+            pooling.mean = pooling.mean.on(exposures.metric);
+            pooling
+        }),
         effect,
         r_squared: indexed.residuals.r_squared,
         reporting: reporting(exposures),

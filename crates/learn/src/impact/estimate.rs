@@ -24,7 +24,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::exposure::Exposure;
+use super::exposure::{Exposure, Metric};
 use crate::ope::intervals::quantile;
 
 /// Units that the common variance of an arm counts for.
@@ -58,6 +58,22 @@ impl Estimate {
             se,
             low: effect - quantile * se,
             high: effect + quantile * se,
+        }
+    }
+
+    /// The same with what an effect on this metric cannot be left out: on one in [0, 1] it lies in [−1, 1], and an interval that is
+    /// cut to where the truth must be covers it as often as before.
+    #[must_use]
+    pub(crate) fn on(self, metric: Metric) -> Self {
+        if !metric.is_bounded() {
+            return self;
+        }
+        let cut = |x: f64| x.clamp(-1.0, 1.0);
+        Self {
+            effect: cut(self.effect),
+            low: cut(self.low),
+            high: cut(self.high),
+            ..self
         }
     }
 }

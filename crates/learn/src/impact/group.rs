@@ -109,7 +109,7 @@ pub fn groups(
             cells,
             shown,
             withheld: units.len() as u64 - shown,
-            effect: clustered(with, config.confidence),
+            effect: clustered(with, config.confidence).map(|e| e.on(exposures.metric)),
             e_helps,
             e_harms,
             verdict: Verdict::Unknown,

@@ -157,7 +157,7 @@ fn compare(
             1.0
         };
         let reach = quantile::student_t(0.5 + 0.5 * config.confidence, df);
-        Estimate::with_quantile(mean_with - mean_without, variance.sqrt(), reach)
+        Estimate::with_quantile(mean_with - mean_without, variance.sqrt(), reach).on(metric)
     });
     let (pa, pb) = (na / with as f64, nb / without as f64);
     let common = (na + nb) / (with + without) as f64;

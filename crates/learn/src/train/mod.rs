@@ -75,6 +75,13 @@ impl Default for TrainConfig {
     }
 }
 
+impl TrainConfig {
+    /// Refuses settings that no training can be run with, before any data is read: those that are out of the ranges above.
+    pub fn validate(&self) -> Result<(), TrainError> {
+        check::config(self)
+    }
+}
+
 /// How far a training is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Progress {

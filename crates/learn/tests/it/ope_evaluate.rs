@@ -193,6 +193,112 @@ fn equal_policies_are_hardly_ever_called_better() {
     assert!(count(Verdict::NotShown) >= 120);
 }
 
+/// A reward model that expects much of whatever the policy would do, and is right about what the log did: DR says better, the log itself
+/// says that it makes no difference, or worse.
+fn praised(reward: [f64; 3], seed: u64) -> Report {
+    let world = World { reward, ..BETTER };
+    let mut evidence = world.log(2_000, seed);
+    for u in &mut evidence.units {
+        u.round.v += 0.3;
+    }
+    evaluate(&evidence, &config()).unwrap()
+}
+
+#[test]
+fn estimates_that_contradict_each_other_are_no_advice_and_it_is_said() {
+    let equal = praised([0.5; 3], 3);
+    let d = &equal.difference;
+    let dr = d.doubly_robust.unwrap();
+    assert!(dr.interval.low > 0.0 && dr.interval.low > d.estimate.interval.high);
+    assert!(d.disagree && d.more.is_none(), "{d:?}");
+    assert_eq!(equal.verdict, Verdict::NotShown, "{}", equal.sentence);
+    assert!(equal.sentence.contains("contradicts"), "{}", equal.sentence);
+    // Where a bound that is always valid decides, the verdict stands; what speaks against it is named all the same.
+    let worse = praised([0.95, 0.5, 0.05], 3);
+    assert_eq!(worse.verdict, Verdict::Worse, "{}", worse.sentence);
+    let sure = worse.difference.estimate;
+    assert!(sure.interval.high < 0.0 && worse.difference.disagree);
+    assert!(worse.sentence.contains("contradicts"), "{}", worse.sentence);
+    // A model that is wrong by the same everywhere is corrected by the weights: no disagreement.
+    let fine = report(&BETTER, 3_000, 1);
+    assert!(!fine.difference.disagree);
+    assert!(
+        !fine.sentence.contains("self-normalised"),
+        "{}",
+        fine.sentence
+    );
+}
+
+#[test]
+fn an_estimate_that_says_more_than_the_other_is_named_in_the_sentence() {
+    let small = World {
+        reward: [0.45, 0.5, 0.62],
+        ..BETTER
+    };
+    let mut named = 0;
+    for seed in 0..20 {
+        let r = report(&small, 600, seed);
+        let d = &r.difference;
+        let differs = d.doubly_robust.unwrap().says() != d.estimate.says();
+        assert_eq!(
+            differs,
+            r.sentence.contains("self-normalised"),
+            "{}",
+            r.sentence
+        );
+        named += u32::from(differs);
+    }
+    assert!((1..20).contains(&named), "{named}");
+}
+
+/// The policy that logged, evaluated: all weights are 1 and a model that knows the world expects what is.
+#[test]
+fn a_policy_against_itself_is_worth_what_the_log_earned() {
+    let world = World {
+        target: INCUMBENT,
+        ..BETTER
+    };
+    let mut evidence = world.log(3_000, 5);
+    let v: f64 = world.value(INCUMBENT);
+    evidence.units.retain(|u| u.arm == "incumbent");
+    for u in &mut evidence.units {
+        // Which action it was, by what the world's model says of it.
+        let a = ((u.round.q - 0.3) / 0.2).round() as usize;
+        u.round.logging = INCUMBENT[a].ln();
+        u.baseline_share = 1.0;
+        u.round = u.round.clone().with_model(world.reward[a], v);
+    }
+    let r = evaluate(&evidence, &config()).unwrap();
+    assert!((r.coverage - 1.0).abs() < 1e-9 && (r.max_weight - 1.0).abs() < 1e-9);
+    let n = r.trajectories as f64;
+    assert!((r.n_eff - n).abs() < 1e-6 * n);
+    for line in r.estimates.iter().filter(|l| l.denominator == "logged") {
+        let exact = line.estimator.contains("ips");
+        let within = if exact { 1e-9 } else { 0.04 };
+        let off = (line.value - r.log.value).abs();
+        assert!(
+            off < within,
+            "{}: {} is off by {off}",
+            line.estimator,
+            line.value
+        );
+    }
+    let d = &r.difference;
+    assert_eq!(d.estimate.value, 0.0);
+    assert!(d.doubly_robust.unwrap().value.abs() < 0.04, "{d:?}");
+    assert!(d.better_by <= 0.0 && d.worse_by <= 0.0 && !d.disagree);
+    assert_eq!(r.verdict, Verdict::NotShown, "{}", r.sentence);
+    // Rounding in the weights is no difference, and an interval around it no advice.
+    evidence.has_model = false;
+    for u in &mut evidence.units {
+        u.round.target += 1e-12 * u.round.reward;
+    }
+    let r = evaluate(&evidence, &config()).unwrap();
+    let d = r.difference.estimate;
+    assert!(d.interval.low > 0.0 && d.interval.high < 1e-9, "{d:?}");
+    assert_eq!(r.verdict, Verdict::NotShown, "{}", r.sentence);
+}
+
 #[test]
 fn shuffled_rewards_are_not_called_better() {
     let mut better = 0;

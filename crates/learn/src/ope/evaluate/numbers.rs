@@ -256,7 +256,8 @@ fn difference(columns: &Columns, evidence: &Evidence, config: &EvaluateConfig) -
     let open = better_by <= 0.0 && worse_by <= 0.0 && mean > 1e-9 && need < 1e9;
     let estimate = value(&contrast, config.level);
     // Advice that follows from one of the two numbers and contradicts the other is none.
-    let open = open && estimate.value > 1e-9;
+    let disagree = doubly_robust.is_some_and(|dr| Difference::contradict(&dr, &estimate));
+    let open = open && estimate.value > 1e-9 && !disagree;
     let evidence_arm = if columns.versus_log {
         "log".to_owned()
     } else {
@@ -270,6 +271,7 @@ fn difference(columns: &Columns, evidence: &Evidence, config: &EvaluateConfig) -
         worse_by,
         delta: config.delta,
         more: open.then(|| (need - n).max(0.1 * n).ceil() as u64),
+        disagree,
     }
 }
 
@@ -349,12 +351,37 @@ fn verdict(
         Verdict::Better
     } else if difference.worse_by > 0.0 {
         Verdict::Worse
-    } else if advice.interval.low > 0.0 {
-        Verdict::ProbablyBetter
-    } else if advice.interval.high < 0.0 {
-        Verdict::ProbablyWorse
     } else {
-        Verdict::NotShown
+        match advice.says() {
+            1 if !difference.disagree => Verdict::ProbablyBetter,
+            -1 if !difference.disagree => Verdict::ProbablyWorse,
+            _ => Verdict::NotShown,
+        }
+    }
+}
+
+/// What the reader of the doubly robust difference has to know about the self-normalised one: nothing where both say the same.
+fn second_opinion(d: &Difference) -> String {
+    let Some(dr) = d
+        .doubly_robust
+        .filter(|dr| dr.says() != d.estimate.says() || d.disagree)
+    else {
+        return String::new();
+    };
+    let snips = &d.estimate;
+    let of = format!(
+        "{:+.3} ({:+.3} to {:+.3})",
+        snips.value, snips.interval.low, snips.interval.high
+    );
+    if d.disagree {
+        return format!(
+            "; the self-normalised estimate contradicts that with {of}: the reward model or the weights do not hold"
+        );
+    }
+    match (dr.says(), snips.says()) {
+        (_, 1) => format!("; the self-normalised estimate alone, {of}, says better"),
+        (_, -1) => format!("; the self-normalised estimate alone, {of}, says worse"),
+        _ => format!("; the self-normalised estimate, {of}, leaves it open"),
     }
 }
 
@@ -364,7 +391,7 @@ fn sentence(report: &Report) -> String {
     let about = format!(
         "{:+.3} ({:+.3} to {:+.3}) against the {} on {} trajectories (n_eff {:.0})",
         by.value, by.interval.low, by.interval.high, d.versus, report.trajectories, report.n_eff
-    );
+    ) + &second_opinion(d);
     let more = d
         .more
         .map(|n| format!("; about {n} more trajectories would show it if that is right"))

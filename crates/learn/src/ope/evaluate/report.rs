@@ -68,6 +68,17 @@ pub struct Value {
     pub interval: Interval,
 }
 
+/// A difference in reward that is rounding and nothing else: weights come from logarithms, so those of a policy that is compared with
+/// itself are equal to about twelve digits, and an interval around nothing is as narrow.
+const ROUNDING: f64 = 1e-6;
+
+impl Value {
+    /// What the interval of a difference says: 1 better, −1 worse, 0 neither.
+    pub fn says(&self) -> i8 {
+        i8::from(self.interval.low > ROUNDING) - i8::from(self.interval.high < -ROUNDING)
+    }
+}
+
 /// The policy against what it is compared with.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
@@ -86,6 +97,21 @@ pub struct Difference {
     /// About how many more trajectories would decide it, if the estimate is right; `None` when it is decided, or when the
     /// estimate is too near to 0 to tell.
     pub more: Option<u64>,
+    /// Whether the two estimates contradict each other: see [`Difference::contradict`]. Then neither is advice.
+    #[serde(default)]
+    pub disagree: bool,
+}
+
+impl Difference {
+    /// Whether two estimates of one difference cannot both be read as they are: their intervals have nothing in common, or one says
+    /// "better" (or "worse") with its whole interval and the other is on the other side of 0. They make different mistakes (SNIPS is
+    /// consistent where the weights are right, DR where the weights or the model are, and exactly so only for weights
+    /// that are not bounds), so this says that something that both rest on does not hold.
+    pub fn contradict(a: &Value, b: &Value) -> bool {
+        let apart = a.interval.low > b.interval.high || b.interval.low > a.interval.high;
+        let opposite = a.value * b.value < 0.0;
+        apart || (opposite && (a.says() != 0 || b.says() != 0))
+    }
 }
 
 /// The rate of something that should not happen, over the trajectories with an outcome and those that said whether it happened.
