@@ -18,9 +18,21 @@ fn tiny() -> PoliciesOptions {
 
 #[test]
 fn the_contest_has_every_workload_policy_and_budget_and_ends_at_the_ceilings() {
-    let mut last = None;
-    let all = bench_policies(&tiny(), &mut |p| last = Some(p)).unwrap();
-    assert!(last.is_some_and(|p| p.done == p.total && p.total == 8));
+    let mut told = Vec::new();
+    let all = bench_policies(&tiny(), &mut |p| told.push(p)).unwrap();
+    let last = told.last().unwrap();
+    assert!(last.done == last.total && last.total == 8);
+    // Each run is told of before it is done: nobody waits for minutes without a word.
+    let first = told
+        .iter()
+        .find(|p| p.stage == last.stage && !p.note.is_empty());
+    let first = first.unwrap();
+    assert_eq!(
+        (first.done, first.note.as_str()),
+        (0, "run 1 of 8: coding, seed 1")
+    );
+    let third = told.iter().position(|p| p.note.starts_with("run 3 of 8: "));
+    assert_eq!(told[third.unwrap()].done, 2);
     assert_eq!(all.report.tables.len(), 5);
     for p in params::all() {
         let title = format!("tested on {}, trained on others", p.name);

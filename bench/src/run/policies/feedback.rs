@@ -71,7 +71,7 @@ pub fn bench_feedback(
     let done = all(
         &folds,
         options.threads,
-        |n, fold| stage.at(n, format!("{}, seed {}", fold.name, fold.seed)),
+        |run, fold| stage.at(run.done, run.told(fold)),
         |fold| one(fold, &learners, options, kinds, decisions),
     )?;
     let runs: Vec<Recovered> = done.into_iter().flatten().collect();

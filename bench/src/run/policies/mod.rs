@@ -121,9 +121,7 @@ pub fn bench_policies(
     let done = all(
         &folds,
         options.threads,
-        |n, fold| {
-            stage.at(n, format!("{}, seed {}", fold.name, fold.seed));
-        },
+        |run, fold| stage.at(run.done, run.told(fold)),
         |fold| contest::run(fold, &learners, options),
     )?;
     let mut judged: Vec<Judged> = Vec::new();
@@ -145,11 +143,31 @@ pub fn bench_policies(
     })
 }
 
-/// Works on all folds with some threads; answers in the order of the folds, so the result does not depend on their number.
+/// The newest run that has begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Begun {
+    /// The how many-th it is, from 1.
+    number: u64,
+    /// Of how many.
+    of: u64,
+    /// Runs that are done.
+    done: u64,
+}
+
+impl Begun {
+    /// `run 3 of 20: support, seed 1`.
+    fn told(self, fold: &Fold<'_>) -> String {
+        let Self { number, of, .. } = self;
+        format!("run {number} of {of}: {}, seed {}", fold.name, fold.seed)
+    }
+}
+
+/// Works on all folds with some threads, and tells when one begins and when one is done; answers in the order of the folds, so the result does not
+/// depend on the number of threads.
 fn all<'a, T: Send>(
     folds: &[Fold<'a>],
     threads: usize,
-    mut tell: impl FnMut(u64, &Fold<'a>),
+    mut tell: impl FnMut(Begun, &Fold<'a>),
     work: impl Fn(&Fold<'a>) -> Result<T, memrl::learn::explore::ConfigError> + Sync,
 ) -> Result<Vec<T>> {
     let next = AtomicUsize::new(0);
@@ -163,19 +181,35 @@ fn all<'a, T: Send>(
                 loop {
                     let i = next.fetch_add(1, Ordering::Relaxed);
                     let Some(fold) = folds.get(i) else { return };
-                    if send.send((i, work(fold))).is_err() {
+                    // Once when it begins, once when it is done.
+                    if send.send((i, None)).is_err() || send.send((i, Some(work(fold)))).is_err() {
                         return;
                     }
                 }
             });
         }
         drop(send);
-        for (n, (i, result)) in receive.iter().enumerate() {
-            tell(n as u64 + 1, &folds[i]);
-            match result {
-                Ok(result) => results[i] = Some(result),
-                Err(e) => broken = Some(e),
+        let mut run = Begun {
+            number: 0,
+            of: folds.len() as u64,
+            done: 0,
+        };
+        let mut newest = 0;
+        for (i, message) in &receive {
+            match message {
+                None => {
+                    run.number += 1;
+                    newest = i;
+                }
+                Some(result) => {
+                    run.done += 1;
+                    match result {
+                        Ok(result) => results[i] = Some(result),
+                        Err(e) => broken = Some(e),
+                    }
+                }
             }
+            tell(run, &folds[newest]);
         }
     });
     match broken {

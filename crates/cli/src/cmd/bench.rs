@@ -151,13 +151,18 @@ pub fn with_progress<T>(
     work: impl FnOnce(run::OnProgress<'_>) -> run::Result<T>,
 ) -> Result<T> {
     let mut progress = out.progress("starting", None);
-    let mut stage = String::new();
+    let (mut stage, mut run) = (String::new(), String::new());
     let done = work(&mut |p: run::Progress| {
         if p.stage != stage {
             stage.clone_from(&p.stage);
             if !progress.is_on() {
                 out.note(&stage);
             }
+        }
+        // Where no bar is seen, a run that takes minutes says that it has begun.
+        if !progress.is_on() && p.note.starts_with("run ") && p.note != run {
+            run.clone_from(&p.note);
+            out.note(&format!("  {run}"));
         }
         let what = if p.note.is_empty() {
             p.stage
