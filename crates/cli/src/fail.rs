@@ -75,6 +75,15 @@ impl Failure {
         })
     }
 
+    /// A file that was named to be read: one that does not exist is not found, like everything else that is named and does not exist.
+    pub fn reading(path: &std::path::Path, source: std::io::Error) -> Self {
+        if source.kind() != std::io::ErrorKind::NotFound {
+            return Self::io(path, source);
+        }
+        let message = format!("there is no file {}", path.display());
+        Self::hinted(Code::NotFound, message, "check the path")
+    }
+
     /// The stable code.
     pub fn code(&self) -> Code {
         match self {

@@ -1,5 +1,7 @@
 //! What a request is answered with when it fails: one shape for every route.
 
+use std::borrow::Cow;
+
 use memrl::Code;
 use serde_json::{Value, json};
 
@@ -13,7 +15,7 @@ use crate::reply::Reply;
 pub(crate) struct Failure {
     code: Code,
     detail: Box<Value>,
-    hint: Option<&'static str>,
+    hint: Option<Cow<'static, str>>,
     extra: Vec<(String, Value)>,
     headers: Vec<(&'static str, String)>,
 }
@@ -47,8 +49,8 @@ impl Failure {
     }
 
     /// With another hint than the code's.
-    pub(crate) fn hint(mut self, hint: &'static str) -> Self {
-        self.hint = Some(hint);
+    pub(crate) fn hint(mut self, hint: impl Into<Cow<'static, str>>) -> Self {
+        self.hint = Some(hint.into());
         self
     }
 
@@ -83,7 +85,7 @@ impl Failure {
         let mut body = json!({
             "detail": self.detail,
             "code": info.code,
-            "hint": self.hint.unwrap_or(info.hint),
+            "hint": self.hint.as_deref().unwrap_or(info.hint),
         });
         if let Some(map) = body.as_object_mut() {
             map.extend(self.extra);

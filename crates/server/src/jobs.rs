@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 use memrl::{Code, Error};
 use serde_json::{Value, json};
 
+use crate::failure::Failure;
+
 /// Jobs that are remembered after their end.
 const KEPT: usize = 100;
 
@@ -81,6 +83,41 @@ impl Job {
     }
 }
 
+/// Why a job was not started.
+#[derive(Debug, PartialEq)]
+pub(crate) enum NotStarted {
+    /// The server is going down.
+    Stopping,
+    /// Another one of this kind runs.
+    Running {
+        /// The kind.
+        kind: &'static str,
+        /// The number of the one that runs.
+        job: u64,
+    },
+    /// The system has no thread for it.
+    NoThread(String),
+}
+
+impl From<NotStarted> for Failure {
+    fn from(why: NotStarted) -> Self {
+        match why {
+            NotStarted::Stopping => Self::new(Code::Busy, "the server is stopping"),
+            NotStarted::Running { kind, job } => {
+                let message = format!("job {job} ({kind}) is running, one at a time");
+                Self::new(Code::Conflict, message)
+                    .hint(format!(
+                        "wait until `GET /v1/jobs/{job}` says that it has ended, or stop it: `DELETE /v1/jobs/{job}`"
+                    ))
+                    .with("job", job)
+            }
+            NotStarted::NoThread(e) => {
+                Self::new(Code::Internal, format!("no thread for a job: {e}"))
+            }
+        }
+    }
+}
+
 /// All jobs of a server.
 #[derive(Default)]
 pub(crate) struct Jobs {
@@ -96,17 +133,16 @@ impl Jobs {
         &self,
         kind: &'static str,
         work: impl FnOnce(&Job) -> Result<Option<Value>, Error> + Send + 'static,
-    ) -> Result<Arc<Job>, (Code, String)> {
+    ) -> Result<Arc<Job>, NotStarted> {
         let mut all = lock(&self.all);
         if self.closed.load(Ordering::Relaxed) {
-            return Err((Code::Busy, "the server is stopping".to_owned()));
+            return Err(NotStarted::Stopping);
         }
         if let Some(other) = all.values().find(|j| j.kind == kind && j.running()) {
-            let message = format!(
-                "job {} of this kind is running; cancel it or wait",
-                other.id
-            );
-            return Err((Code::Conflict, message));
+            return Err(NotStarted::Running {
+                kind,
+                job: other.id,
+            });
         }
         let id = all.keys().next_back().map_or(1, |last| last + 1);
         let job = Arc::new(Job {
@@ -136,7 +172,7 @@ impl Jobs {
         std::thread::Builder::new()
             .name(format!("job-{id}"))
             .spawn(run)
-            .map_err(|e| (Code::Internal, format!("no thread for a job: {e}")))?;
+            .map_err(|e| NotStarted::NoThread(e.to_string()))?;
         all.insert(id, Arc::clone(&job));
         while all.len() > KEPT {
             let Some(oldest) = all.values().find(|j| !j.running()).map(|j| j.id) else {
@@ -225,7 +261,15 @@ mod tests {
                 Ok(None)
             })
             .unwrap();
-        assert!(jobs.start("train", |_| Ok(Some(Value::Null))).is_err());
+        let second = jobs.start("train", |_| Ok(Some(Value::Null)));
+        let why = second.err().unwrap();
+        assert_eq!(
+            why,
+            NotStarted::Running {
+                kind: "train",
+                job: 1
+            }
+        );
         jobs.cancel(job.id).unwrap();
         assert_eq!(wait(&job)["status"], "cancelled");
         let second = jobs.start("train", |_| Ok(Some(Value::Null))).unwrap();

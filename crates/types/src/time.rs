@@ -9,7 +9,7 @@ pub struct Timestamp(pub i64);
 /// A text that is not a time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is not a time; expected RFC 3339, e.g. 2026-11-20T09:30:00Z or 2026-11-20T10:30:00+01:00"
+    "{0:?} is not a time; expected a date (2026-11-20, its midnight in UTC) or RFC 3339, e.g. 2026-11-20T09:30:00Z or 2026-11-20T10:30:00+01:00"
 )]
 pub struct NotATime(pub String);
 

@@ -80,10 +80,13 @@ pub struct Train {
     /// Seed of everything random [default: 1]
     #[arg(long, value_name = "N", value_parser = read::whole)]
     pub seed: Option<u64>,
+    /// Share of the trajectories kept apart to choose when to stop, 0 to 0.5; 0 keeps none apart [default: the trainer's]
+    #[arg(long, value_name = "SHARE")]
+    pub validation: Option<f64>,
     /// Share of the trajectories that is kept for evaluation, 0 to 0.9 [default: 0.3]
     #[arg(long, value_name = "SHARE")]
     pub keep: Option<f64>,
-    /// Go on where an interrupted training of this name stopped
+    /// Go on where an interrupted training of this name stopped; where there is none, say so and train from the start
     #[arg(long)]
     pub resume: bool,
 }
@@ -227,24 +230,19 @@ pub struct Shadow {
     pub report: bool,
 }
 
-/// What memories are grouped by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ImpactBy {
-    /// Each memory by itself
-    Cell,
-    /// Its type
-    Type,
-    /// Its scope
-    Scope,
-    /// Who its content came from
-    Origin,
-    /// All together
-    All,
-}
-
-/// What else can be asked about.
+/// Of what the impact is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum ImpactOf {
+    /// Each memory by itself
+    Cell,
+    /// Each type of memories
+    Type,
+    /// Each scope
+    Scope,
+    /// Each origin: who the content came from
+    Origin,
+    /// All memories together
+    All,
     /// Memory at all, from the trajectories that were shown none
     Memory,
 }
@@ -268,21 +266,23 @@ pub enum ImpactMetric {
 #[derive(Debug, Args)]
 #[command(
     allow_negative_numbers = true,
-    after_help = "Examples:\n  memrl impact\n  memrl impact --by type --metric tokens\n  memrl impact --of memory\n  \
+    after_help = "Examples:\n  memrl impact\n  memrl impact --of type --metric tokens\n  memrl impact --of memory\n  \
         memrl impact --test 1a2b3c4d --withhold 0.4\n  memrl impact --test-status\n\n\
         Read from what was withheld at random (explore.epsilon); --of memory from the trajectories that were\n\
         shown none (explore.none_share). An effect is always: shown minus withheld."
 )]
 pub struct Impact {
-    /// What memories are grouped by
-    #[arg(long, default_value = "cell", conflicts_with_all = ["impact_test", "of"])]
-    pub by: ImpactBy,
-    /// Ask about memory at all
+    /// Of what: each memory, groups of them, or memory at all
+    #[arg(
+        long,
+        visible_alias = "by",
+        default_value = "cell",
+        conflicts_with = "impact_test"
+    )]
+    pub of: ImpactOf,
+    /// What it is that changes; --of memory tells about all of them [default: success]
     #[arg(long, conflicts_with = "impact_test")]
-    pub of: Option<ImpactOf>,
-    /// What it is that changes
-    #[arg(long, default_value = "success", conflicts_with_all = ["impact_test", "of"])]
-    pub metric: ImpactMetric,
+    pub metric: Option<ImpactMetric>,
     /// The part of the log.
     #[command(flatten)]
     pub log: LogPart,
@@ -294,9 +294,9 @@ pub struct Impact {
         conflicts_with = "impact_test"
     )]
     pub level: f64,
-    /// At most this many rows: the best and the worst
-    #[arg(long, value_name = "N", default_value = "20", conflicts_with_all = ["impact_test", "of"])]
-    pub top: usize,
+    /// At most this many rows: the best and the worst [default: 20]
+    #[arg(long, value_name = "N", conflicts_with = "impact_test")]
+    pub top: Option<usize>,
     /// Start a trial of one memory: withhold it from many trajectories until it is known what it does
     #[arg(long, value_name = "ID", group = "impact_test", conflicts_with_all = ["from", "to", "limit"])]
     pub test: Option<String>,

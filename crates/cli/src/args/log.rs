@@ -196,7 +196,10 @@ pub enum RewardCommand {
     },
     /// Say what drives a spec on this log, and whether that is success
     Check {
-        /// The spec: a name, or the path of a TOML file [default: reward.spec]
+        /// The spec: a name, or the path of a TOML file [default: bounded_v1, as in train and evaluate]
+        #[arg(value_name = "SPEC", conflicts_with = "spec")]
+        name: Option<String>,
+        /// The same as SPEC
         #[arg(long, value_name = "NAME|FILE")]
         spec: Option<String>,
         /// Another spec to compare the ranking of policies with; may be repeated [default: the other built-in ones]

@@ -29,8 +29,8 @@ pub use episodes::{
     Capture, HitFormat, Index, Propagate, Prune, Retrieve, Review, ReviewWhat, Show, Stats, Status,
 };
 pub use learning::{
-    Evaluate, Impact, ImpactBy, ImpactMetric, ImpactOf, LogPart, Policy, PolicyCommand, Replay,
-    Shadow, Train, Trainer,
+    Evaluate, Impact, ImpactMetric, ImpactOf, LogPart, Policy, PolicyCommand, Replay, Shadow,
+    Train, Trainer,
 };
 pub use log::{Export, ExportFormat, Feedback, Recall, Reward, RewardCommand, Why};
 pub use mcp::{Mcp, McpCli};

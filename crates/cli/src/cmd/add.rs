@@ -161,7 +161,7 @@ fn batch(file: &Path, new: &New) -> Result<Vec<NewCell>> {
     let bytes = if name == "-" {
         read_all(&mut std::io::stdin().lock(), "stdin")?
     } else {
-        let mut opened = std::fs::File::open(file).map_err(|e| Failure::io(file, e))?;
+        let mut opened = std::fs::File::open(file).map_err(|e| Failure::reading(file, e))?;
         read_all(&mut opened, &name)?
     };
     let scope = session::scope(&new.scope);

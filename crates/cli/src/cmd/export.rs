@@ -12,6 +12,12 @@ use crate::fail::{Failure, Result};
 use crate::out::Out;
 use crate::{session, text};
 
+/// What a log needs for preferences.
+const HOW_PAIRS_COME: &str = "\nA pair is two decisions of one trajectory with the same query and candidates that showed different memories and were \
+     rewarded differently. They come about when a task recalls the same again (`memrl recall \"…\" --trajectory NAME`, each time with \
+     `memrl feedback`) while slates are drawn at random: explore.sampled_share above 0. `--format trl-kto` takes single \
+     decisions and needs no pairs.";
+
 /// Exports the log as tables, or the memories as JSON Lines.
 pub fn run(global: &Global, args: args::Export, out: &mut Out) -> Result<u8> {
     if args.episodes {
@@ -116,6 +122,9 @@ fn research(
                 text::count(*n, "decision")
             ));
         }
+    }
+    if format == ResearchFormat::TrlDpo && reports.iter().all(|r| r.rows == 0) {
+        out.note(HOW_PAIRS_COME);
     }
     Ok(0)
 }

@@ -35,7 +35,7 @@ pub fn run(global: &Global, args: &args::Import, out: &mut Out) -> Result<u8> {
         args::ImportFormat::Markdown => memrl::ImportFormat::Markdown,
     });
     // Before the memory is created: a misspelt file name should leave nothing behind.
-    std::fs::File::open(&args.file).map_err(|e| crate::fail::Failure::io(&args.file, e))?;
+    std::fs::File::open(&args.file).map_err(|e| crate::fail::Failure::reading(&args.file, e))?;
     let (format, recognised) = match format {
         Some(format) => (format, false),
         None => (memrl::ImportFormat::detect(&args.file)?, true),

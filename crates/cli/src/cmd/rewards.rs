@@ -2,10 +2,11 @@
 
 use memrl::learn::RewardSpec;
 use memrl::learn::reward::{Missing, Transform};
+use memrl::{Code, Memory};
 use serde_json::{Value, json};
 
 use crate::args::{Global, RewardCommand};
-use crate::fail::Result;
+use crate::fail::{Failure, Result};
 use crate::out::Out;
 use crate::table::{Fit, Table};
 use crate::{session, text};
@@ -15,11 +16,15 @@ pub fn run(global: &Global, command: &RewardCommand, out: &mut Out) -> Result<u8
     let memory = session::open(global, &[], out)?;
     match command {
         RewardCommand::List => list(memory.reward_specs(), &memory.config().reward.spec, out),
-        RewardCommand::Show { spec } => show(&memory.spec(spec)?, out),
+        RewardCommand::Show { spec } => {
+            let spec = memory.spec(spec).map_err(|e| known_specs(e, &memory))?;
+            show(&spec, out)
+        }
         RewardCommand::Recompute { spec } => {
             let mut progress = out.progress("scoring decisions", None);
-            let report = memory.recompute_rewards(spec, &mut |n| progress.at(n))?;
+            let report = memory.recompute_rewards(spec, &mut |n| progress.at(n));
             drop(progress);
+            let report = report.map_err(|e| known_specs(e, &memory))?;
             if out.is_json() {
                 out.json(&report)?;
                 return Ok(0);
@@ -41,10 +46,29 @@ pub fn run(global: &Global, command: &RewardCommand, out: &mut Out) -> Result<u8
             }
             Ok(0)
         }
-        RewardCommand::Check { spec, against, log } => {
-            super::learning::reward_check(&memory, spec.as_deref(), against, log, out)
+        RewardCommand::Check {
+            name,
+            spec,
+            against,
+            log,
+        } => {
+            let spec = name.as_ref().or(spec.as_ref()).map(String::as_str);
+            super::learning::reward_check(&memory, spec, against, log, out)
         }
     }
+}
+
+/// Of a spec that there is not: which ones there are here.
+pub fn known_specs(error: memrl::Error, memory: &Memory) -> Failure {
+    if error.code() != Code::RewardSpecNotFound {
+        return error.into();
+    }
+    let known: Vec<String> = memory.reward_specs().iter().map(RewardSpec::name).collect();
+    let hint = format!(
+        "there are: {}; or give the path of a TOML file (`memrl reward list`)",
+        known.join(", ")
+    );
+    Failure::hinted(Code::RewardSpecNotFound, error.to_string(), hint)
 }
 
 fn list(specs: &[RewardSpec], used: &str, out: &mut Out) -> Result<u8> {

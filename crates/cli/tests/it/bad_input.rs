@@ -81,7 +81,7 @@ fn what_is_not_there_or_not_possible_is_refused_with_a_hint() {
         5 | superseded | supersede GONE again
         4 | no cell | forget 00000000
         2 | confirmation | purge COFFEE
-        6 | /no/such.jsonl | import /no/such.jsonl
+        4 | /no/such.jsonl | import /no/such.jsonl
         2 | explore.epsilon | config set explore.epsilon NaN
         2 | recall.pool | config set recall.pool 0
         2 | nothing | config get nothing

@@ -161,7 +161,7 @@ impl Memory {
         let summary = self.compare(config, &canary.policy, arms, canary.since, progress)?;
         Ok(Some(Standing {
             policy: canary.policy.clone(),
-            control: in_charge(roles),
+            control: self.who(roles.incumbent.as_deref()),
             since: canary.since,
             delta,
             sentence: sentence(&summary),
@@ -180,10 +180,9 @@ impl Memory {
         };
         let arms = ("incumbent", "control");
         let summary = self.compare(config, incumbent, arms, control.since, progress)?;
-        let settings = || "the policies of the settings".to_owned();
         Ok(Some(Standing {
             policy: incumbent.clone(),
-            control: control.policy.clone().unwrap_or_else(settings),
+            control: self.who(control.policy.as_deref()),
             since: control.since,
             delta: DELTA,
             sentence: sentence(&summary),
@@ -260,12 +259,6 @@ impl Memory {
             None => refused(format!("{label} is not on trial")),
         }
     }
-}
-
-/// The policy in charge, for people.
-fn in_charge(roles: &Roles) -> String {
-    let settings = || "the policies of the settings".to_owned();
-    roles.incumbent.clone().unwrap_or_else(settings)
 }
 
 /// The verdict as a sentence; before anything has happened there is none.

@@ -9,7 +9,7 @@ use std::ops::ControlFlow;
 use memrl_learn::data::{Dataset, Logged};
 use memrl_learn::gate;
 use memrl_learn::ope::evaluate::{EvaluateConfig, Refusal, Report, Verdict, evaluate};
-use memrl_learn::ope::log::{Draw, Replay, ReplayConfig};
+use memrl_learn::ope::log::{Draw, Evidence, Replay, ReplayConfig};
 use memrl_learn::train::Hooks;
 use memrl_learn::train::credit::{self, Credit};
 use serde::{Deserialize, Serialize};
@@ -83,6 +83,15 @@ pub struct EvaluateReport {
     pub report: Report,
 }
 
+/// What the log says about a policy that is to be tried.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LogSays {
+    /// The verdict; `None` where the log cannot tell.
+    pub verdict: Option<Verdict>,
+    /// The verdict, or why there is none, as a sentence.
+    pub sentence: String,
+}
+
 impl Memory {
     /// Estimates what a policy would earn in the incumbent's place, from the log. Refuses, and says what to log, where
     /// the log cannot tell.
@@ -92,6 +101,7 @@ impl Memory {
         progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<EvaluateReport> {
         whole(&request.log)?;
+        settings(request)?;
         let schema = logged_schema()?;
         let spec = self.spec(&request.spec)?;
         let in_charge = self.in_charge()?;
@@ -136,11 +146,10 @@ impl Memory {
             }
             remember(&mut names.borrow_mut(), reader);
             if decisions.is_none() {
-                let made = draw;
                 let config = ReplayConfig {
                     slates: request.slates,
                     seed: request.seed,
-                    ..ReplayConfig::new(made)
+                    ..ReplayConfig::new(draw)
                 };
                 match Replay::new(&asked, config) {
                     Ok(replay) => decisions = Some(replay),
@@ -175,8 +184,9 @@ impl Memory {
         };
         let mut config = EvaluateConfig::new(spec.bounds());
         config.delta = gate::spread(config.delta, self.judged(&label)?);
-        let report = evaluate(&replay.finish(), &config)
-            .map_err(|refusal| refused(&refusal, left_out, &label))?;
+        let evidence = replay.finish();
+        let report = evaluate(&evidence, &config)
+            .map_err(|why| refused(&why, left_out, &label, &self.lacks(&why, &evidence)))?;
         Ok(EvaluateReport {
             policy: label,
             spec: spec.name(),
@@ -228,18 +238,22 @@ impl Memory {
         })
     }
 
-    /// The labels of the policies in charge now: the promoted one, else those of the settings.
-    fn in_charge(&self) -> Result<Vec<String>> {
-        if let Some(promoted) = self.roles()?.incumbent {
-            return Ok(vec![promoted]);
+    /// What a log that is too short has, and what it will need besides being longer.
+    fn lacks(&self, refusal: &Refusal, evidence: &Evidence) -> String {
+        if !matches!(refusal, Refusal::TooFewTrajectories { .. }) {
+            return String::new();
         }
-        let settings = [&self.config.recall.policy, &self.config.sessions.policy];
-        let mut labels: Vec<String> = settings
-            .iter()
-            .filter_map(|name| self.policy_label(name).ok())
-            .collect();
-        labels.dedup();
-        Ok(labels)
+        let with = evidence.units.iter().filter(|u| u.reported).count();
+        let drawn = if self.config.explore.sampled_share > 0.0 {
+            ""
+        } else {
+            "; another policy can only be judged by slates that were drawn at random, so set explore.sampled_share above 0 as well"
+        };
+        format!(
+            ". There are {} decisions of {} trajectories, {with} of them with an outcome: report how it went each time{drawn}",
+            evidence.decisions,
+            evidence.units.len(),
+        )
     }
 
     /// The how many-th policy this is that is judged, from 1; each counts once.
@@ -285,21 +299,30 @@ impl Memory {
         )
     }
 
-    /// Refuses a policy that the log speaks against. Where the log cannot tell, a small trial is how to find out. Answers what
-    /// the log said.
-    pub(super) fn check_filter(&self, label: &str) -> Result<String> {
+    /// What the log says about a policy. Refuses one that it speaks against, unless that is `forced`. Where the log cannot tell, a small
+    /// trial is how to find out.
+    pub(super) fn check_filter(&self, label: &str, forced: bool) -> Result<LogSays> {
         let request = EvaluateRequest {
             policy: label.to_owned(),
             ..EvaluateRequest::default()
         };
         let report = match self.evaluate(&request, &mut |_| ControlFlow::Continue(())) {
-            Err(e) if e.code() == Code::TooLittleData => return Ok(e.to_string()),
-            report => report?,
+            Ok(report) => report.report,
+            Err(e) if forced || e.code() == Code::TooLittleData => {
+                return Ok(LogSays {
+                    verdict: None,
+                    sentence: e.to_string(),
+                });
+            }
+            Err(e) => return Err(e),
         };
-        if report.report.verdict.is_candidate() || report.report.verdict == Verdict::NotShown {
-            return Ok(report.report.sentence);
+        if forced || report.verdict.is_candidate() || report.verdict == Verdict::NotShown {
+            return Ok(LogSays {
+                verdict: Some(report.verdict),
+                sentence: report.sentence,
+            });
         }
-        let message = format!("{label}: {}", report.report.sentence);
+        let message = format!("{label}: {}", report.sentence);
         Err(Error::invalid(Code::NotProven, "policy", message))
     }
 }
@@ -357,6 +380,21 @@ fn remember(names: &mut Vec<String>, reader: &Reader) {
     names.extend_from_slice(&reader.trajectories.all[known..]);
 }
 
+/// Settings in their ranges, each refused by its own name.
+fn settings(request: &EvaluateRequest) -> Result<()> {
+    let bad = |field, message: String| Err(Error::invalid(Code::InvalidInput, field, message));
+    if let Some(t) = request.temperature.filter(|t| !(t.is_finite() && *t > 0.0)) {
+        return bad(
+            "temperature",
+            format!("is {t}; it must be a number above 0"),
+        );
+    }
+    if request.slates == 0 {
+        return bad("slates", "is 0; it must be at least 1".to_owned());
+    }
+    Ok(())
+}
+
 /// Refuses a part of the log that one policy made.
 fn whole(log: &LogQuery) -> Result<()> {
     if log.policy.is_none() {
@@ -367,10 +405,12 @@ fn whole(log: &LogQuery) -> Result<()> {
 }
 
 /// Why the log cannot tell.
-fn refused(refusal: &Refusal, left_out: u64, label: &str) -> Error {
+fn refused(refusal: &Refusal, left_out: u64, label: &str, lacks: &str) -> Error {
     let message = match left_out {
-        0 => refusal.to_string(),
-        n => format!("{refusal} ({n} decisions were left out because {label} was trained on them)"),
+        0 => format!("{refusal}{lacks}"),
+        n => format!(
+            "{refusal} ({n} decisions were left out because {label} was trained on them){lacks}"
+        ),
     };
     Error::invalid(Code::TooLittleData, "log", message)
 }

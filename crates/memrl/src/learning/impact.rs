@@ -49,7 +49,8 @@ pub enum ImpactOf {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ImpactRequest {
-    /// Of what.
+    /// Of what. `by` is taken for it, too.
+    #[serde(alias = "by")]
     pub of: ImpactOf,
     /// On what: `success`, `stale`, `unsafe`, `tokens`, `latency`.
     pub metric: Metric,

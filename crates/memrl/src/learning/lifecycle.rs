@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::evaluate::LogSays;
 use super::{Canary, Control, Roles};
 use crate::{Code, Error, Memory, Result};
 
@@ -23,6 +24,11 @@ pub struct Step {
     pub policy: String,
     /// The roles now.
     pub roles: Roles,
+    /// The policies in charge now: the promoted one, else those of the settings.
+    pub in_charge: Vec<String>,
+    /// What the log says about a policy that was put on trial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_says: Option<LogSays>,
     /// One sentence for people.
     pub summary: String,
 }
@@ -49,6 +55,8 @@ impl Memory {
         self.note_policy(action, &policy, json!({}))?;
         Ok(Step {
             action: action.to_owned(),
+            in_charge: self.in_charge()?,
+            log_says: None,
             summary: match &label {
                 Some(label) => format!("{label} says what it would have shown; it shows nothing"),
                 None => format!("{policy} is no longer asked"),
@@ -74,10 +82,7 @@ impl Memory {
             let message = format!("is {share}; it must lie in (0, 0.5]");
             return Err(Error::invalid(Code::InvalidInput, "share", message));
         }
-        let log_says = match force {
-            None => Some(self.check_filter(&label)?),
-            Some(_) => None,
-        };
+        let log_says = self.check_filter(&label, force.is_some())?;
         let since = self.clock.now();
         let roles = self.change_roles(|roles| {
             if let Some(other) = &roles.canary {
@@ -98,19 +103,23 @@ impl Memory {
                 since,
                 number: roles.tried,
                 hold,
+                forced: force.map(str::to_owned),
             });
             Ok(roles.clone())
         })?;
         self.note_policy(
             "canary",
             &label,
-            json!({"share": share, "forced": force, "log_says": log_says}),
+            json!({"share": share, "forced": force, "log_says": log_says.sentence}),
         )?;
         Ok(Step {
             action: "canary".to_owned(),
+            in_charge: self.in_charge()?,
+            log_says: Some(log_says),
             summary: format!(
-                "{label} serves {:.0} % of the trajectories from now on; `memrl policy check` says how it does",
-                share * 100.0
+                "{label} serves {:.0} % of the trajectories from now on, {} the others; `memrl policy check` says how it does",
+                share * 100.0,
+                self.who(roles.incumbent.as_deref())
             ),
             policy: label,
             roles,
@@ -137,6 +146,8 @@ impl Memory {
         self.note_policy("stop_watch", &policy, json!({"reason": reason}))?;
         Ok(Step {
             action: "stop_watch".to_owned(),
+            in_charge: self.in_charge()?,
+            log_says: None,
             summary: format!("{policy} decides alone from now on: {reason}"),
             policy,
             roles,
@@ -162,7 +173,13 @@ impl Memory {
         self.note_policy("stop", &canary.policy, details)?;
         Ok(Some(Step {
             action: "stop".to_owned(),
-            summary: format!("{} is no longer on trial: {reason}", canary.policy),
+            in_charge: self.in_charge()?,
+            log_says: None,
+            summary: format!(
+                "{} is no longer on trial: {reason}; {} decides",
+                canary.policy,
+                self.who(roles.incumbent.as_deref())
+            ),
             policy: canary.policy,
             roles,
         }))
@@ -198,6 +215,7 @@ impl Memory {
                 return Err(Error::invalid(Code::Conflict, "policy", message));
             }
             let before = roles.incumbent.replace(label.to_owned());
+            let forced = std::mem::replace(&mut roles.forced, force.map(str::to_owned));
             if roles.canary.as_ref().is_some_and(|c| c.policy == label) {
                 roles.canary = None;
             }
@@ -205,6 +223,7 @@ impl Memory {
                 policy: before.clone(),
                 share: CONTROL_SHARE,
                 since,
+                forced,
             });
             begin_anew(roles, since);
             Ok(Some((roles.clone(), before)))
@@ -212,12 +231,12 @@ impl Memory {
         let Some((roles, before)) = changed else {
             return Ok(None);
         };
-        let before = before.unwrap_or_else(|| SETTINGS.to_owned());
+        let former = self.who(before.as_deref());
         self.note_policy(
             "promote",
             label,
             json!({
-                "before": before,
+                "before": before.as_deref().unwrap_or(SETTINGS),
                 "forced": force,
                 "control_share": CONTROL_SHARE,
                 "evidence": evidence,
@@ -226,8 +245,11 @@ impl Memory {
         Ok(Some(Step {
             action: "promote".to_owned(),
             policy: label.to_owned(),
+            in_charge: self.in_charge()?,
+            log_says: None,
             summary: format!(
-                "{label} decides from now on; {before} keeps {:.0} % of the trajectories for comparison",
+                "{label} decides from now on{}; {former} keeps {:.0} % of the trajectories for comparison",
+                force.map_or_else(String::new, |why| format!(" (forced: {why})")),
                 CONTROL_SHARE * 100.0
             ),
             roles,
@@ -257,7 +279,9 @@ impl Memory {
             });
             let from = stands.then(|| roles.incumbent.take()).flatten();
             if from.is_some() {
-                roles.incumbent = roles.control.take().and_then(|c| c.policy);
+                let former = roles.control.take();
+                roles.forced = former.as_ref().and_then(|c| c.forced.clone());
+                roles.incumbent = former.and_then(|c| c.policy);
                 begin_anew(roles, since);
             }
             Ok((roles.clone(), from))
@@ -265,15 +289,14 @@ impl Memory {
         let Some(from) = from else {
             return Ok(None);
         };
-        let to = roles
-            .incumbent
-            .clone()
-            .unwrap_or_else(|| SETTINGS.to_owned());
-        let details = json!({"to": to, "reason": reason, "evidence": evidence});
+        let to = roles.incumbent.as_deref();
+        let details = json!({"to": to.unwrap_or(SETTINGS), "reason": reason, "evidence": evidence});
         self.note_policy("rollback", &from, details)?;
         Ok(Some(Step {
             action: "rollback".to_owned(),
-            summary: format!("{to} decides again instead of {from}: {reason}"),
+            in_charge: self.in_charge()?,
+            log_says: None,
+            summary: format!("{} decides again instead of {from}: {reason}", self.who(to)),
             policy: from,
             roles,
         }))

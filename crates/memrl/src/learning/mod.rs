@@ -20,7 +20,7 @@ mod trajectories;
 mod watch;
 
 pub use check::{CheckReport, Standing};
-pub use evaluate::{EvaluateReport, EvaluateRequest};
+pub use evaluate::{EvaluateReport, EvaluateRequest, LogSays};
 pub use impact::{ImpactAnswer, ImpactOf, ImpactRequest, TrialView};
 pub use lifecycle::Step;
 pub(crate) use lineup::Lineup;
@@ -31,4 +31,4 @@ pub use replay::{ReplayReport, ReplayRequest, ReplayedDecision};
 pub use reward_check::{RewardCheckReport, RewardCheckRequest};
 pub use shadow::ShadowRow;
 pub use state::{Canary, CellTrial, Control, Roles};
-pub use train::{Algo, TrainReport, TrainRequest};
+pub use train::{Algo, TrainReport, TrainRequest, kept_order};

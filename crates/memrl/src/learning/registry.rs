@@ -42,6 +42,10 @@ pub struct PolicyRow {
     /// Its roles now: `incumbent`, `canary`, `control`, `shadow`; of the settings `default` (of plain recalls),
     /// `sessions` and `canary_policy`.
     pub roles: Vec<String>,
+    /// Whether it decides now, in plain recalls or in sessions, but for the shares of trials.
+    pub decides: bool,
+    /// Why it has its role as incumbent or canary without the proof, or against the advice of the log: the reason that was given.
+    pub forced: Option<String>,
 }
 
 /// Everything about one policy.
@@ -238,7 +242,19 @@ impl Memory {
         let control = roles.control.as_ref();
         plays("control", control.and_then(|c| c.policy.as_deref()));
         plays("shadow", roles.shadow.as_deref());
+        let forced = |plays: &str, reason: Option<&String>| {
+            let so = now.iter().any(|role| role == plays);
+            reason.filter(|_| so).cloned()
+        };
+        let canary = roles.canary.as_ref().and_then(|c| c.forced.as_ref());
+        let settled = |role: &String| ["default", "sessions"].contains(&role.as_str());
+        let decides = match &roles.incumbent {
+            Some(promoted) => *promoted == label,
+            None => now.iter().any(settled),
+        };
         PolicyRow {
+            decides,
+            forced: forced("incumbent", roles.forced.as_ref()).or_else(|| forced("canary", canary)),
             label,
             algo: algo.to_owned(),
             created_at,

@@ -83,7 +83,8 @@ pub(crate) struct Would {
 }
 
 impl Memory {
-    /// Replays a part of the log, the oldest first, and shows each decision to `visit`.
+    /// Replays a part of the log, the oldest first, and shows each decision to `visit`. A part without a decision that can be
+    /// replayed is refused: nothing was shown to be the same.
     pub fn replay(
         &self,
         request: &ReplayRequest,
@@ -133,11 +134,14 @@ impl Memory {
         if let Some(e) = failure {
             return Err(e);
         }
+        report.foreign = reader.foreign;
+        if report.decisions == 0 {
+            return Err(nothing_to_replay(&report));
+        }
         let n = report.decisions.max(1) as f64;
         report.added = added as f64 / n;
         report.removed = removed as f64 / n;
         report.tokens = (tokens.0 / n, tokens.1 / n);
-        report.foreign = reader.foreign;
         Ok(report)
     }
 
@@ -170,6 +174,24 @@ impl Memory {
         })?;
         Ok(all)
     }
+}
+
+fn nothing_to_replay(report: &ReplayReport) -> Error {
+    let left_out = [
+        (report.foreign, "logged with other features"),
+        (report.unknown, "made by policies that are gone"),
+    ];
+    let left_out: Vec<String> = left_out
+        .iter()
+        .filter(|(n, _)| *n > 0)
+        .map(|(n, why)| format!("{n} decisions were {why}"))
+        .collect();
+    let message = if left_out.is_empty() {
+        "nothing to replay: there is no decision in this part of the log".to_owned()
+    } else {
+        format!("nothing to replay: {}", left_out.join(", "))
+    };
+    Error::invalid(Code::TooLittleData, "log", message)
 }
 
 /// The policies of the log, each looked up once.

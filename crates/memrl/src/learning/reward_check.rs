@@ -17,7 +17,7 @@ use crate::{DecisionPoint, Memory, Result};
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RewardCheckRequest {
-    /// The spec: a name, or the path of a TOML file; `None`: the one of the settings.
+    /// The spec: a name, or the path of a TOML file; `None`: `bounded_v1`, which trainings and evaluations read.
     pub spec: Option<String>,
     /// Specs to compare its ranking of the policies with; empty: the other built-in ones.
     pub against: Vec<String>,
@@ -47,7 +47,7 @@ impl Memory {
         request: &RewardCheckRequest,
         progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
     ) -> Result<RewardCheckReport> {
-        let spec = self.spec(request.spec.as_deref().unwrap_or(&self.config.reward.spec))?;
+        let spec = self.spec(request.spec.as_deref().unwrap_or("bounded_v1"))?;
         let others = if request.against.is_empty() {
             let others = self.specs.iter().filter(|s| s.name() != spec.name());
             others.cloned().collect()

@@ -17,6 +17,8 @@ pub struct Roles {
     /// The promoted policy (`name@version`); `None`: the ones of the settings (`recall.policy`,
     /// `sessions.policy`).
     pub incumbent: Option<String>,
+    /// Why it was promoted although no trial had proved it; `None`: one had, or none is promoted.
+    pub forced: Option<String>,
     /// The policy on trial.
     pub canary: Option<Canary>,
     /// What a promoted policy is watched against.
@@ -47,6 +49,9 @@ pub struct Canary {
     /// Whether a person promotes it: a proof does not do so by itself.
     #[serde(default)]
     pub hold: bool,
+    /// Why it was put on trial whatever the log says about it; `None`: the log did not speak against it.
+    #[serde(default)]
+    pub forced: Option<String>,
 }
 
 /// The former incumbent beside a promoted policy.
@@ -58,6 +63,9 @@ pub struct Control {
     pub share: f64,
     /// Since when: the promotion.
     pub since: Timestamp,
+    /// Why it had been promoted without a proof, if it had.
+    #[serde(default)]
+    pub forced: Option<String>,
 }
 
 /// A cell whose effect is being tried: it is withheld more often than others.
@@ -74,6 +82,36 @@ pub struct CellTrial {
 }
 
 impl Memory {
+    /// The labels of the policies in charge now: the promoted one, else those of the settings (of plain recalls, then of sessions
+    /// where that is another one).
+    pub fn in_charge(&self) -> Result<Vec<String>> {
+        Ok(match self.roles()?.incumbent {
+            Some(promoted) => vec![promoted],
+            None => self.settled(),
+        })
+    }
+
+    /// The labels of the policies of the settings.
+    fn settled(&self) -> Vec<String> {
+        let settings = [&self.config.recall.policy, &self.config.sessions.policy];
+        let mut labels: Vec<String> = settings
+            .iter()
+            .filter_map(|name| self.policy_label(name).ok())
+            .collect();
+        labels.dedup();
+        labels
+    }
+
+    /// A policy, or those of the settings, for people: `credit@1`, or `similarity@1 (in sessions utility@2)`.
+    pub(super) fn who(&self, promoted: Option<&str>) -> String {
+        match (promoted, self.settled().as_slice()) {
+            (Some(label), _) => label.to_owned(),
+            (None, [all]) => all.clone(),
+            (None, [recalls, sessions, ..]) => format!("{recalls} (in sessions {sessions})"),
+            (None, []) => "the policy of the settings".to_owned(),
+        }
+    }
+
     /// Which policy has which role now.
     pub fn roles(&self) -> Result<Roles> {
         Ok(match self.store.meta(KEY)? {

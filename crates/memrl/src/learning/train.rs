@@ -3,10 +3,11 @@
 //! Reads the log, runs a trainer of [`memrl_learn::train`], keeps what it made in the registry. A share of the trajectories,
 //! chosen by a hash of their names, is never trained on: what is learned can be evaluated on them at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
+use memrl_learn::RewardSpec;
 use memrl_learn::data::{Dataset, Logged};
 use memrl_learn::policy::PolicyFile;
 use memrl_learn::policy::file::TrainedOn;
@@ -106,6 +107,13 @@ pub struct TrainRequest {
     pub resume: bool,
 }
 
+impl TrainRequest {
+    /// The name of the policy that it makes.
+    pub fn policy_name(&self) -> &str {
+        self.name.as_deref().unwrap_or(self.algo.as_str())
+    }
+}
+
 impl Default for TrainRequest {
     fn default() -> Self {
         Self {
@@ -149,6 +157,8 @@ pub struct TrainReport {
     pub learned_from: Vec<(String, u64)>,
     /// Whether it went on from an interrupted training.
     pub resumed: bool,
+    /// Whether nothing better than the order of the search was found, and the policy is that order: it will decide as the search does.
+    pub kept_order: bool,
 }
 
 impl Memory {
@@ -159,17 +169,8 @@ impl Memory {
         request: &TrainRequest,
         progress: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
     ) -> Result<TrainReport> {
-        let name = request.name.as_deref().unwrap_or(request.algo.as_str());
-        super::registry::check_name(name)?;
-        if !(0.0..=0.9).contains(&request.keep) {
-            let message = format!("is {}; it must lie in [0, 0.9]", request.keep);
-            return Err(Error::invalid(Code::InvalidInput, "keep", message));
-        }
-        let spec = self.spec(&request.spec)?;
-        if !spec.bounded() {
-            let message = format!("{} has no bounds; train with a bounded one", spec.name());
-            return Err(Error::invalid(Code::InvalidInput, "spec", message));
-        }
+        let name = request.policy_name();
+        let spec = self.check_training(request)?;
         let schema = logged_schema()?;
         let mut query = request.log.clone();
         query.limit = query.limit.or(Some(LIMIT));
@@ -222,11 +223,13 @@ impl Memory {
             checkpoint: &mut save,
             resume,
         };
-        let trained = run(request.algo, &data, &config, &mut hooks)?;
+        let trained =
+            run(request.algo, &data, &config, &mut hooks).map_err(|e| too_short(e, &data, kept))?;
         if let Some(e) = failure {
             return Err(e);
         }
         let parent = most_frequent(&data);
+        let kept_order = kept_order(&trained.algo, &trained.metrics);
         let file = PolicyFile::of(
             name,
             1,
@@ -259,13 +262,78 @@ impl Memory {
             importance: trained.importance,
             learned_from: by_policy(&data),
             resumed,
+            kept_order,
         })
+    }
+
+    /// Refuses a training that cannot work whatever the log holds: its name, share, reward spec and settings. Answers the spec.
+    pub fn check_training(&self, request: &TrainRequest) -> Result<RewardSpec> {
+        super::registry::check_name(request.policy_name())?;
+        if !(0.0..=0.9).contains(&request.keep) {
+            let message = format!("is {}; it must lie in [0, 0.9]", request.keep);
+            return Err(Error::invalid(Code::InvalidInput, "keep", message));
+        }
+        let spec = self.spec(&request.spec)?;
+        if !spec.bounded() {
+            let message = format!("{} has no bounds; train with a bounded one", spec.name());
+            return Err(Error::invalid(Code::InvalidInput, "spec", message));
+        }
+        if let Some(config) = &request.config {
+            config.validate().map_err(|e| match e {
+                TrainError::BadConfig {
+                    field,
+                    value,
+                    wanted,
+                } => Error::invalid(
+                    Code::InvalidInput,
+                    field,
+                    format!("is {value}; it must be {wanted}"),
+                ),
+                other => other.into(),
+            })?;
+        }
+        Ok(spec)
+    }
+
+    /// Whether an interrupted training of this name can be gone on with.
+    pub fn can_resume(&self, name: &str) -> bool {
+        self.checkpoint_path(name).exists()
     }
 
     /// Where an unfinished training of this name is kept.
     fn checkpoint_path(&self, name: &str) -> PathBuf {
         self.dir.join("training").join(format!("{name}.checkpoint"))
     }
+}
+
+/// What a log that says too little has, and what it lacks.
+fn too_short(error: TrainError, data: &Dataset, kept: u64) -> Error {
+    if !matches!(
+        error,
+        TrainError::TooFew { .. } | TrainError::NoVariation { .. }
+    ) {
+        return error.into();
+    }
+    let trajectories: HashSet<u32> = data.decisions.iter().map(|d| d.trajectory).collect();
+    let with = data.decisions.iter().filter(|d| d.reward.is_some()).count();
+    let kept = match kept {
+        0 => String::new(),
+        n => format!(" ({n} more are kept back for the evaluation)"),
+    };
+    let message = format!(
+        "{error}. To learn from there are {} decisions of {} trajectories, {with} of them with an outcome{kept}: \
+         go on recalling, and report how it went each time",
+        data.decisions.len(),
+        trajectories.len(),
+    );
+    Error::invalid(Code::TooLittleData, "log", message)
+}
+
+/// Whether a training found nothing better than the order of the search, where it starts: `credit` chooses among pass 0 and the
+/// others, and among strengths of the pull toward that order, of which the infinite one is not among the metrics.
+pub fn kept_order(algo: &str, metrics: &BTreeMap<String, f64>) -> bool {
+    algo == Algo::Credit.as_str()
+        && (metrics.get("epochs") == Some(&0.0) || !metrics.contains_key("strength"))
 }
 
 /// Runs a trainer.

@@ -238,6 +238,10 @@ fn from_the_log_to_a_policy_in_charge_and_back() {
     assert_eq!(refused.expect(409)["code"], "not_proven");
     let step = s.post("/v1/policies/canary", &force).expect(200);
     assert_eq!(step["roles"]["canary"]["policy"], "credit@1");
+    assert_eq!(step["roles"]["canary"]["forced"], "an experiment");
+    let says = step["log_says"]["sentence"].as_str().unwrap();
+    assert!(!says.is_empty());
+    assert_eq!(step["in_charge"], json!(["similarity@1", "utility@2"]));
     conforms(&step, "PolicyStep");
     let look = s.post("/v1/policies/check", &json!({})).expect(200);
     assert_eq!(look["canary"]["summary"]["verdict"]["verdict"], "continue");
@@ -249,6 +253,7 @@ fn from_the_log_to_a_policy_in_charge_and_back() {
     assert_eq!(used.expect(409)["code"], "conflict");
     let all = s.get("/v1/policies").expect(200);
     assert_eq!(all["roles"]["incumbent"], "credit@1");
+    assert_eq!(all["in_charge"], json!(["credit@1"]));
     conforms(&all, "Policies");
     let learned = all["policies"].as_array().unwrap().last().unwrap();
     assert_eq!(
@@ -256,8 +261,18 @@ fn from_the_log_to_a_policy_in_charge_and_back() {
         (&json!("credit"), &json!(1), &json!("credit"))
     );
     assert_eq!(learned["roles"], json!(["incumbent"]));
+    assert_eq!(
+        (&learned["decides"], &learned["forced"]),
+        (&json!(true), &json!("an experiment"))
+    );
     let step = s.post("/v1/policies/rollback", &json!({})).expect(200);
     assert_eq!(step["roles"]["incumbent"], Value::Null);
+    assert_eq!(step["roles"]["forced"], Value::Null);
+    let told = step["summary"].as_str().unwrap();
+    assert!(
+        told.starts_with("similarity@1 (in sessions utility@2) decides again"),
+        "{told}"
+    );
     let step = s.post("/v1/policies/shadow", &json!({"policy": "credit"}));
     assert_eq!(step.expect(200)["roles"]["shadow"], "credit@1");
     in_shadow_mode(s);
@@ -338,7 +353,12 @@ fn a_cancelled_training_goes_on_where_it_was() {
     let job = s.post("/v1/train", &slow_training()).expect(202);
     checkpointed(s, "slow");
     let second = s.post("/v1/train", &json!({})).expect(409);
-    assert_eq!(second["code"], "conflict");
+    assert_eq!(
+        (&second["code"], &second["job"]),
+        (&json!("conflict"), &json!(1))
+    );
+    let hint = second["hint"].as_str().unwrap();
+    assert!(hint.contains("DELETE /v1/jobs/1"), "{hint}");
     let told = s.send("DELETE", "/v1/jobs/1", &[], b"").expect(200);
     assert_eq!(told["job"], 1);
     let stopped = ended(s, &job);
@@ -383,6 +403,11 @@ fn what_the_log_cannot_tell_is_refused_with_a_code() {
     let failed = ended(s, &job);
     assert_eq!(failed["status"], "failed");
     assert_eq!(failed["error"]["code"], "too_little_data");
+    let why = failed["error"]["detail"].as_str().unwrap();
+    assert!(why.contains("trajectories"), "{why}");
+    let later = json!({"log": {"from": "2100-01-01"}});
+    let refused = s.post("/v1/replay", &later).expect(409);
+    assert_eq!(refused["code"], "too_little_data");
     conforms(&failed, "Job");
     let refused = s.post("/v1/evaluate", &json!({"policy": "utility"}));
     assert_eq!(refused.expect(409)["code"], "too_little_data");
@@ -414,7 +439,36 @@ fn misspelt_fields_and_files_of_the_machine_are_refused() {
             json!({"config": {"epochs": 20_000}}),
             "config.epochs",
         ),
+        (
+            "/v1/train",
+            json!({"config": {"epochs": 0}}),
+            "config.epochs",
+        ),
+        (
+            "/v1/train",
+            json!({"config": {"learning_rate": -0.1}}),
+            "config.learning_rate",
+        ),
+        (
+            "/v1/train",
+            json!({"config": {"validation": 0.9}}),
+            "config.validation",
+        ),
+        ("/v1/train", json!({"keep": 1.5}), "keep"),
+        ("/v1/train", json!({"name": "Mine!"}), "name"),
+        ("/v1/train", json!({"name": "similarity"}), "name"),
+        ("/v1/train", json!({"spec": "memcell_v1"}), "spec"),
         ("/v1/evaluate", json!({}), "policy"),
+        (
+            "/v1/evaluate",
+            json!({"policy": "utility", "temperature": 0.0}),
+            "temperature",
+        ),
+        (
+            "/v1/evaluate",
+            json!({"policy": "utility", "slates": 0}),
+            "slates",
+        ),
         (
             "/v1/evaluate",
             json!({"policy": "utility", "slates": 9999}),
@@ -423,6 +477,7 @@ fn misspelt_fields_and_files_of_the_machine_are_refused() {
         ("/v1/replay", json!({"show": -1}), "show"),
         ("/v1/reward/check", json!({"specs": "x"}), "specs"),
         ("/v1/impact", json!({"of": "everything"}), "of"),
+        ("/v1/impact", json!({"of": "cell", "by": "type"}), "by"),
         ("/v1/impact", json!({"clearance": "boss"}), "clearance"),
         ("/v1/impact/trial", json!({}), ""),
         ("/v1/policies/shadow", json!({}), "policy"),
@@ -448,6 +503,8 @@ fn misspelt_fields_and_files_of_the_machine_are_refused() {
         assert_eq!(refused["code"], "invalid_input", "{path} {refused}");
         assert_eq!(refused["field"], field, "{path} {refused}");
     }
+    let jobs = s.get("/v1/jobs").expect(200);
+    assert_eq!(jobs["jobs"], json!([]), "what cannot work is no job");
     for path in [
         "/v1/jobs",
         "/v1/jobs/1",
@@ -489,6 +546,7 @@ fn the_log_answers_questions_and_keeps_what_is_private() {
     assert!(other["report"]["removed"].as_f64().unwrap() > 0.5);
     let check = s.post("/v1/reward/check", &json!({})).expect(200);
     assert_eq!(check["check"]["decisions"], 90);
+    assert_eq!(check["check"]["spec"], "bounded_v1");
     conforms(&check, "RewardCheck");
 
     let impact = |body: Value| s.post("/v1/impact", &body).expect(200);
@@ -507,6 +565,7 @@ fn the_log_answers_questions_and_keeps_what_is_private() {
     conforms(&memory, "ImpactOfMemory");
     assert!(memory["report"]["without"].as_u64().unwrap() > 0);
     let types = impact(json!({"of": "type"}));
+    assert_eq!(types, impact(json!({"by": "type"})), "one name for both");
     conforms(&types, "ImpactOfGroups");
     assert_eq!(
         (&types["of"], &types["by"]),
@@ -570,7 +629,7 @@ fn requests_have_the_fields_of_the_engine() {
         ),
         (
             "ImpactRequest",
-            &["clearance"],
+            &["clearance", "by"],
             json!(memrl::ImpactRequest::default()),
         ),
     ] {

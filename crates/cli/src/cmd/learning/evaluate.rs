@@ -162,7 +162,16 @@ fn compared(d: &Difference, out: &mut Out) -> Result<()> {
     field(out, "with", versus)?;
     field(out, "difference", &change(&d.estimate))?;
     if let Some(doubly_robust) = &d.doubly_robust {
-        field(out, "doubly robust", &change(doubly_robust))?;
+        let contradicts = if d.disagree {
+            "; the two contradict each other, so neither is advice"
+        } else {
+            ""
+        };
+        field(
+            out,
+            "doubly robust",
+            &format!("{}{contradicts}", change(doubly_robust)),
+        )?;
     }
     let surely = if d.better_by > 0.0 {
         format!("better by at least {}", estimate(d.better_by))
@@ -274,9 +283,9 @@ fn reporting(r: &Report, out: &mut Out) -> Result<()> {
     });
     let missing = missing.collect::<Vec<_>>();
     let told = if missing.is_empty() {
-        "no outcome".to_owned()
+        "none: every trajectory has an outcome".to_owned()
     } else {
-        missing.join(", ")
+        format!("outcomes of {}", missing.join(", "))
     };
     field(out, "missing", &told)?;
     if r.reporting.differs {

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use memrl::learn::impact::memory::{MemoryEffect, MemoryReport};
 use memrl::learn::impact::trial::TrialVerdict;
 use memrl::learn::impact::{
-    By, CellImpact, ExposureCounts, GroupImpact, ImpactReport, Metric, Reporting, Verdict,
+    By, CellImpact, Estimate, ExposureCounts, GroupImpact, ImpactReport, Metric, Reporting, Verdict,
 };
-use memrl::{CellId, ImpactAnswer, ImpactOf, ImpactRequest, TrialView};
+use memrl::{CellId, Code, ImpactAnswer, ImpactOf, ImpactRequest, TrialView};
 
 use super::{difference, estimate, field, heading, log_query, roles_hint, trajectories};
-use crate::args::{self, Global, ImpactBy, ImpactMetric};
+use crate::args::{self, Global, ImpactMetric};
 use crate::fail::{Failure, Result};
 use crate::out::Out;
 use crate::table::{Fit, Table};
@@ -19,8 +19,14 @@ use crate::{session, text};
 /// A p-value of "reported as often" below this is worth a warning.
 const SUSPICIOUS: f64 = 0.01;
 
+/// Rows that are shown when nobody says how many.
+const ROWS: usize = 20;
+/// Marks an effect that a memory's own log says nothing about.
+const ONLY_POOLED: &str = " (pooled only)";
+
 /// Says what showing memories does, or runs a trial of one.
 pub fn run(global: &Global, args: &args::Impact, out: &mut Out) -> Result<u8> {
+    usable(args)?;
     let memory = session::open(global, &[], out)?;
     if let Some(cell) = &args.test {
         let view = memory.trial_start(cell.as_str(), args.withhold, args.most);
@@ -32,9 +38,10 @@ pub fn run(global: &Global, args: &args::Impact, out: &mut Out) -> Result<u8> {
     if args.test_status {
         return trial(memory.trial_check()?.as_ref(), out);
     }
+    let top = args.top.unwrap_or(ROWS);
     let answer = memory.impact(&ImpactRequest {
-        of: of(args),
-        metric: metric(args.metric),
+        of: of(args.of),
+        metric: args.metric.map_or(Metric::Success, metric),
         log: log_query(&args.log),
         confidence: 1.0 - args.level,
         false_discovery: args.level,
@@ -44,7 +51,7 @@ pub fn run(global: &Global, args: &args::Impact, out: &mut Out) -> Result<u8> {
         return Ok(0);
     }
     match answer {
-        ImpactAnswer::Cell { report, contents } => cells(&report, &contents, args.top, out)?,
+        ImpactAnswer::Cell { report, contents } => cells(&report, &contents, top, args.level, out)?,
         ImpactAnswer::Group {
             by,
             metric,
@@ -52,7 +59,13 @@ pub fn run(global: &Global, args: &args::Impact, out: &mut Out) -> Result<u8> {
             counts,
         } => {
             basis(metric, &counts, out)?;
-            group_table(by, metric, &groups, args.top, out)?;
+            group_table(by, metric, &groups, top, out)?;
+            if groups
+                .iter()
+                .any(|g| g.verdict == Verdict::Unknown && g.effect.is_some_and(off_zero))
+            {
+                not_a_finding(args.level, out);
+            }
         }
         ImpactAnswer::Memory { report } => of_memory(&report, out)?,
     }
@@ -64,17 +77,51 @@ fn of_trial(error: memrl::Error) -> Failure {
     roles_hint(error.into(), hint)
 }
 
-fn of(args: &args::Impact) -> ImpactOf {
-    if args.of == Some(args::ImpactOf::Memory) {
-        return ImpactOf::Memory;
+/// Refuses options that say nothing here, and a level that is none, by its own name.
+fn usable(args: &args::Impact) -> Result<()> {
+    if !(args.level > 0.0 && args.level < 1.0) {
+        let message = format!("--level is {}; it must lie between 0 and 1", args.level);
+        return Err(Failure::new(Code::InvalidInput, message));
     }
-    match args.by {
-        ImpactBy::Cell => ImpactOf::Cell,
-        ImpactBy::Type => ImpactOf::Type,
-        ImpactBy::Scope => ImpactOf::Scope,
-        ImpactBy::Origin => ImpactOf::Origin,
-        ImpactBy::All => ImpactOf::All,
+    let besides = [
+        ("--metric", args.metric.is_some()),
+        ("--top", args.top.is_some()),
+    ];
+    if args.of == args::ImpactOf::Memory
+        && let Some((option, _)) = besides.iter().find(|(_, given)| *given)
+    {
+        return Err(Failure::hinted(
+            Code::InvalidInput,
+            format!("{option} cannot be used with --of memory"),
+            "--of memory answers with all metrics at once: leave it out",
+        ));
     }
+    Ok(())
+}
+
+fn of(of: args::ImpactOf) -> ImpactOf {
+    match of {
+        args::ImpactOf::Cell => ImpactOf::Cell,
+        args::ImpactOf::Type => ImpactOf::Type,
+        args::ImpactOf::Scope => ImpactOf::Scope,
+        args::ImpactOf::Origin => ImpactOf::Origin,
+        args::ImpactOf::All => ImpactOf::All,
+        args::ImpactOf::Memory => ImpactOf::Memory,
+    }
+}
+
+/// Whether the interval leaves out 0.
+fn off_zero(e: Estimate) -> bool {
+    e.low > 0.0 || e.high < 0.0
+}
+
+/// Why an interval that leaves out 0 may stand beside "not known yet".
+fn not_a_finding(level: f64, out: &mut Out) {
+    out.note(&format!(
+        "\nAn interval that leaves out 0 is no finding by itself: of many rows some do so by chance. \
+         \"Surely\" is what e-BH over all rows says, which keeps the false ones among them at {} or below.",
+        text::percent(level)
+    ));
 }
 
 fn metric(metric: ImpactMetric) -> Metric {
@@ -150,6 +197,7 @@ fn cells(
     report: &ImpactReport,
     contents: &HashMap<CellId, String>,
     top: usize,
+    level: f64,
     out: &mut Out,
 ) -> Result<()> {
     basis(report.metric, &report.counts, out)?;
@@ -184,6 +232,8 @@ fn cells(
         } else {
             c.cell.to_string()
         };
+        let pooled = difference(c.pooled.effect, c.pooled.low, c.pooled.high);
+        let mark = if c.own.is_none() { ONLY_POOLED } else { "" };
         let content = contents
             .get(&c.cell)
             .map_or_else(|| "[gone]".to_owned(), |c| text::one_line(c));
@@ -192,7 +242,7 @@ fn cells(
             content,
             text::grouped(c.shown),
             text::grouped(c.withheld),
-            difference(c.pooled.effect, c.pooled.low, c.pooled.high),
+            format!("{pooled}{mark}"),
             words(c.verdict).to_owned(),
             needed(c),
         ]);
@@ -203,6 +253,18 @@ fn cells(
             "\n{} between them; --top shows more",
             text::count(cut as u64, "memory").replace("memorys", "memories")
         ));
+    }
+    let only = report.cells.iter().filter(|c| c.own.is_none()).count();
+    if only > 0 {
+        out.note(&format!(
+            "\n(pooled only): never withheld, or never shown, with an outcome; the effect is that of memories like it. So it is for {} of {}.",
+            text::grouped(only as u64),
+            text::grouped(report.cells.len() as u64)
+        ));
+    }
+    let open = |c: &CellImpact| c.verdict == Verdict::Unknown;
+    if report.cells.iter().any(|c| open(c) && off_zero(c.pooled)) {
+        not_a_finding(level, out);
     }
     let unknown = report.cells.iter().find(|c| c.verdict == Verdict::Unknown);
     if let Some(cell) = unknown {

@@ -27,7 +27,7 @@ pub fn run(global: &Global, command: &PolicyCommand, out: &mut Out) -> Result<u8
 
 fn act(memory: &Memory, command: &PolicyCommand, out: &mut Out) -> Result<u8> {
     match command {
-        PolicyCommand::List => list(&memory.policies()?, out),
+        PolicyCommand::List => list(&memory.policies()?, &memory.in_charge()?, out),
         PolicyCommand::Show { name } => show(&memory.policy_view(name)?, out),
         PolicyCommand::Diff { a, b, limit } => diff(&memory.policy_diff(a, b, *limit)?, out),
         PolicyCommand::Shadow(what) => shadow(memory, what, out),
@@ -52,9 +52,9 @@ fn act(memory: &Memory, command: &PolicyCommand, out: &mut Out) -> Result<u8> {
     }
 }
 
-fn list(rows: &[PolicyRow], out: &mut Out) -> Result<u8> {
+fn list(rows: &[PolicyRow], in_charge: &[String], out: &mut Out) -> Result<u8> {
     if out.is_json() {
-        out.json(&json!({"items": rows}))?;
+        out.json(&json!({"items": rows, "in_charge": in_charge}))?;
         return Ok(0);
     }
     let mut table = Table::new(&[
@@ -69,10 +69,21 @@ fn list(rows: &[PolicyRow], out: &mut Out) -> Result<u8> {
             text::one_line(&row.algo),
             row.created_at
                 .map_or_else(|| "-".to_owned(), |t| t.to_string()),
-            row.roles.join(", "),
+            roles(row),
         ]);
     }
     out.table(&table)?;
+    let promoted = rows
+        .iter()
+        .find(|r| r.roles.iter().any(|r| r == "incumbent"));
+    let why = match promoted {
+        Some(PolicyRow {
+            forced: Some(why), ..
+        }) => format!("promoted by force: {}", text::one_line(why)),
+        Some(_) => "promoted on the proof of its trial".to_owned(),
+        None => "of the settings; none is promoted".to_owned(),
+    };
+    out.note(&format!("\nDecides now: {} ({why})", who(in_charge)));
     if rows.iter().all(|r| r.created_at.is_none()) {
         out.note(&format!(
             "\nNone is learned yet: {}",
@@ -130,13 +141,37 @@ fn show(view: &PolicyView, out: &mut Out) -> Result<u8> {
 }
 
 fn now(row: &PolicyRow, out: &mut Out) -> Result<u8> {
-    let roles = if row.roles.is_empty() {
-        "no role".to_owned()
-    } else {
-        row.roles.join(", ")
+    let decides = match (row.decides, row.roles.is_empty()) {
+        (_, true) => "no role".to_owned(),
+        (true, _) => format!("{}: decides", roles(row)),
+        (false, _) => roles(row),
     };
-    field(out, "now", &roles)?;
+    field(out, "now", &decides)?;
+    if let Some(why) = &row.forced {
+        field(out, "forced", &text::one_line(why))?;
+    }
     Ok(0)
+}
+
+/// The roles of a policy; those that it was put into without proof are marked.
+fn roles(row: &PolicyRow) -> String {
+    let marked = row.roles.iter().map(|role| {
+        let forced = row.forced.is_some() && ["incumbent", "canary"].contains(&role.as_str());
+        if forced {
+            format!("{role} (forced)")
+        } else {
+            role.clone()
+        }
+    });
+    marked.collect::<Vec<_>>().join(", ")
+}
+
+/// The policies in charge: of plain recalls, and of sessions where that is another one.
+fn who(in_charge: &[String]) -> String {
+    match in_charge {
+        [recalls, sessions] => format!("{recalls}, in sessions {sessions}"),
+        all => all.join(", "),
+    }
 }
 
 /// What a card says of the data and the training.
@@ -171,6 +206,13 @@ fn described(card: &Value, out: &mut Out) -> Result<()> {
     }
     field(out, "seed", &number("/seed").to_string())?;
     if let Some(metrics) = card.get("metrics").and_then(Value::as_object) {
+        let algo = card.get("algo").and_then(Value::as_str).unwrap_or_default();
+        let known = metrics
+            .iter()
+            .filter_map(|(name, x)| Some((name.clone(), x.as_f64()?)));
+        if memrl::kept_order(algo, &known.collect()) {
+            field(out, "found", super::train::KEPT_ORDER)?;
+        }
         let metrics = metrics.iter().filter_map(|(name, value)| {
             Some(format!(
                 "{} {}",
@@ -242,6 +284,10 @@ fn step(step: &Step, out: &mut Out) -> Result<u8> {
         out.json(step)?;
     } else {
         out.line(&step.summary)?;
+        if let Some(says) = &step.log_says {
+            field(out, "the log says", &text::one_line(&says.sentence))?;
+        }
+        field(out, "decides now", &who(&step.in_charge))?;
     }
     Ok(0)
 }
@@ -282,7 +328,7 @@ fn import(memory: &Memory, file: &Path, name: Option<&str>, out: &mut Out) -> Re
     let mut bytes = Vec::new();
     std::fs::File::open(file)
         .and_then(|f| f.take(LARGEST_FILE).read_to_end(&mut bytes))
-        .map_err(|e| Failure::io(file, e))?;
+        .map_err(|e| Failure::reading(file, e))?;
     let label = memory.policy_import(&bytes, name)?;
     if out.is_json() {
         out.json(&json!({"policy": label}))?;

@@ -18,29 +18,41 @@ pub fn check(
     part: &LogPart,
     out: &mut Out,
 ) -> Result<u8> {
-    let report: RewardCheckReport = memory.reward_check(&RewardCheckRequest {
+    let checked = memory.reward_check(&RewardCheckRequest {
         spec: spec.map(str::to_owned),
         against: against.to_vec(),
         log: log_query(part),
-    })?;
+    });
+    let report: RewardCheckReport =
+        checked.map_err(|e| crate::cmd::rewards::known_specs(e, memory))?;
     if out.is_json() {
         out.json(&report)?;
         return Ok(0);
     }
-    print(&report.check, out)?;
+    print(&report.check, spec.is_none(), out)?;
     for comparison in &report.comparisons {
         compared(comparison, out)?;
     }
     Ok(0)
 }
 
-fn print(c: &Check, out: &mut Out) -> Result<()> {
+fn print(c: &Check, usual: bool, out: &mut Out) -> Result<()> {
     let name = out.style.bold(&c.spec);
     out.line(&format!(
         "{name}: mean {}, standard deviation {}",
         estimate(c.mean),
         estimate(c.sd)
     ))?;
+    if usual {
+        field(
+            out,
+            "read",
+            &format!(
+                "{}, the spec of `memrl train` and `memrl evaluate`; --spec NAME checks another one",
+                c.spec
+            ),
+        )?;
+    }
     field(
         out,
         "scored",

@@ -12,6 +12,10 @@ use crate::fail::{Failure, Result};
 use crate::out::Out;
 use crate::{session, text};
 
+/// What a policy that learned nothing is.
+pub const KEPT_ORDER: &str =
+    "nothing better than the order of the search was found; it decides as the search does";
+
 /// Features that are named.
 const FEATURES: usize = 10;
 
@@ -29,9 +33,16 @@ pub fn run(global: &Global, args: &args::Train, out: &mut Out) -> Result<u8> {
         ));
     }
     let memory = session::open(global, &[], out)?;
+    let request = request(algo, args);
+    let name = request.policy_name();
+    if args.resume && !memory.can_resume(name) {
+        out.warn(&format!(
+            "nothing to resume for {name}; training from the start"
+        ));
+    }
     let interrupted = ctrl_c();
     let mut progress = out.progress("reading the log", None);
-    let trained = memory.train(&request(algo, args), &mut |p| {
+    let trained = memory.train(&request, &mut |p| {
         let what = match p.validation {
             Some(v) => format!("loss {:.4}, kept apart {v:.4}", p.loss),
             None => format!("loss {:.4}", p.loss),
@@ -77,6 +88,7 @@ fn request(algo: Algo, args: &args::Train) -> TrainRequest {
     config.hidden = args.hidden.unwrap_or(config.hidden);
     config.learning_rate = args.learning_rate.unwrap_or(config.learning_rate);
     config.seed = args.seed.unwrap_or(config.seed);
+    config.validation = args.validation.unwrap_or(config.validation);
     let usual = TrainRequest::default();
     TrainRequest {
         algo,
@@ -107,6 +119,9 @@ fn print(report: &TrainReport, out: &mut Out) -> Result<u8> {
     let label = out.style.bold(&report.policy);
     let went_on = if report.resumed { ", gone on with" } else { "" };
     out.line(&format!("{label}: {}{went_on}", report.algo.as_str()))?;
+    if report.kept_order {
+        field(out, "found", KEPT_ORDER)?;
+    }
     let c = &report.counts;
     let decisions = |n: u64| text::count(n, "decision");
     field(

@@ -55,6 +55,62 @@ fn cells_come_with_what_they_say_and_how_much_more_it_takes() {
 }
 
 #[test]
+fn what_a_memory_is_asked_about_has_one_name_and_an_older_one() {
+    let home = with_log(60);
+    let one = home.json(&["impact", "--of", "type"]);
+    assert_eq!(one, home.json(&["impact", "--by", "type"]));
+    assert_eq!(one["by"], "type", "{one}");
+    assert_eq!(home.json(&["impact"])["of"], "cell");
+}
+
+#[test]
+fn effects_on_success_stay_where_success_can_be_and_borrowed_ones_are_marked() {
+    let home = with_log(60);
+    let run = home.run(&["impact", "--top", "100"]);
+    assert_eq!(run.code, Some(0), "{}", run.whole());
+    let report = home.json(&["impact"])["report"].clone();
+    let cells = report["cells"].as_array().expect("cells");
+    let inside = |e: &serde_json::Value| {
+        ["effect", "low", "high"].iter().all(|k| {
+            let x = e[k].as_f64().expect("a number");
+            (-1.0..=1.0).contains(&x)
+        })
+    };
+    let own: Vec<_> = cells.iter().filter(|c| !c["own"].is_null()).collect();
+    assert!(cells.iter().all(|c| inside(&c["pooled"])), "{report}");
+    assert!(own.iter().all(|c| inside(&c["own"])), "{report}");
+    assert!(inside(&report["pooling"]["mean"]), "{report}");
+    // So few decisions that some own interval is as wide as it can be.
+    assert!(own.iter().any(|c| c["own"]["high"] == 1.0), "{report}");
+    let marked = run.out.matches("(pooled only)").count();
+    assert_eq!(marked, cells.len() - own.len(), "{}", run.out);
+    assert!(marked > 0 && !own.is_empty());
+    assert!(
+        run.err.contains("the effect is that of memories like it"),
+        "{}",
+        run.err
+    );
+}
+
+#[test]
+fn an_interval_that_leaves_out_zero_beside_not_known_yet_is_explained() {
+    let home = with_log(TASKS);
+    let report = home.json(&["impact"])["report"].clone();
+    let off = |c: &&serde_json::Value| {
+        let end = |k: &str| c["pooled"][k].as_f64().expect("a number");
+        c["verdict"] == "unknown" && (end("low") > 0.0 || end("high") < 0.0)
+    };
+    let cells = report["cells"].as_array().expect("cells");
+    assert!(cells.iter().any(|c| off(&c)), "{report}");
+    let run = home.run(&["impact"]);
+    assert!(run.err.contains("e-BH over all rows"), "{}", run.err);
+    let deaf = super::with_deaf_log(60);
+    let report = deaf.json(&["impact", "--of", "all"]);
+    assert_eq!(report["groups"][0]["verdict"], "unknown", "{report}");
+    assert!(!deaf.run(&["impact", "--of", "all"]).err.contains("e-BH"));
+}
+
+#[test]
 fn memory_is_compared_with_no_memory() {
     let home = with_log(TASKS);
     let run = home.run(&["impact", "--of", "memory"]);

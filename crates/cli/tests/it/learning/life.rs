@@ -36,7 +36,9 @@ fn a_policy_is_tried_promoted_watched_and_taken_back() {
     step(&["policy", "delete", "mine"], 5);
     step(&["policy", "check"], 0);
     step(&["policy", "list"], 0);
+    step(&["policy", "show", "mine"], 0);
     step(&["policy", "rollback", "it was worse"], 0);
+    step(&["policy", "list"], 0);
     step(&["policy", "rollback"], 5);
     step(&["policy", "delete", "mine"], 0);
     step(&["policy", "show", "mine"], 4);
@@ -78,6 +80,57 @@ fn a_promoted_policy_decides_from_then_on() {
     assert_eq!(policy(&home), "mine@1");
     home.ok(&["policy", "rollback"]);
     assert_eq!(policy(&home), "similarity@1");
+}
+
+#[test]
+fn a_trial_begins_with_what_the_log_says() {
+    let home = with_log(TASKS);
+    let step = home.json(&["policy", "canary", "similarity", "--force", "a test"]);
+    let says = &step["log_says"];
+    assert_eq!(says["verdict"], "not_shown", "{step}");
+    let report = home.json(&["evaluate", "similarity"]);
+    assert_eq!(says["sentence"], report["report"]["sentence"], "{step}");
+    let few = with_log(20);
+    let run = few.run(&["policy", "canary", "similarity"]);
+    assert_eq!(run.code, Some(0), "{}", run.whole());
+    let says = "the log says  log: 20 trajectories with an outcome, and at least 50 are needed";
+    assert!(run.out.contains(says), "{}", run.out);
+}
+
+#[test]
+fn who_is_in_charge_by_force_is_marked_until_it_is_not() {
+    let home = with_log(20);
+    let row = |name: &str| {
+        let list = home.json(&["policy", "list"]);
+        let rows = list["items"].as_array().expect("rows").clone();
+        let row = rows.into_iter().find(|r| r["label"] == name);
+        (row.expect(name), list["in_charge"].clone())
+    };
+    let (settled, in_charge) = row("similarity@1");
+    assert_eq!(settled["decides"], true, "{settled}");
+    assert_eq!(in_charge, serde_json::json!(["similarity@1", "utility@2"]));
+    home.ok(&["policy", "promote", "none", "--force", "to see it"]);
+    let (none, in_charge) = row("none@1");
+    assert_eq!(none["forced"], "to see it", "{none}");
+    assert_eq!(in_charge, serde_json::json!(["none@1"]));
+    assert_eq!(row("similarity@1").0["decides"], false);
+    // The next one by force, too; rolled back, the one before is what it was.
+    home.ok(&[
+        "policy",
+        "promote",
+        "baseline_v0",
+        "--force",
+        "no, this one",
+    ]);
+    assert_eq!(row("baseline_v0@1").0["forced"], "no, this one");
+    assert_eq!(row("none@1").0["forced"], serde_json::Value::Null);
+    let back = home.ok(&["policy", "rollback"]);
+    assert!(
+        back.contains("none@1 decides again instead of baseline_v0@1"),
+        "{back}"
+    );
+    assert_eq!(row("none@1").0["forced"], "to see it");
+    assert!(home.ok(&["policy", "show", "none"]).contains("to see it"));
 }
 
 #[test]

@@ -31,8 +31,9 @@ const TOPICS: [&str; 12] = [
 /// Tasks of the large log.
 const TASKS: usize = 600;
 
-/// Three minutes apart, each a trajectory of its own; success is likely where the procedure was shown.
-fn make(dir: &Path, tasks: usize) {
+/// Three minutes apart, each a trajectory of its own; success is likely where the procedure was shown. In a `deaf` world it has nothing to
+/// do with what was shown.
+fn make(dir: &Path, tasks: usize, deaf: bool) {
     let mut config = Config::default();
     config.explore.sampled_share = 0.5;
     config.explore.temperature = 0.3;
@@ -75,7 +76,12 @@ fn make(dir: &Path, tasks: usize) {
             .selected
             .iter()
             .any(|r| r.cell.cell_id == helpful[topic]);
-        let success = rng.random_bool(if shown { 0.9 } else { 0.2 });
+        let p = match (deaf, shown) {
+            (true, _) => 0.5,
+            (_, true) => 0.9,
+            (_, false) => 0.2,
+        };
+        let success = rng.random_bool(p);
         let outcome = Outcome {
             success: Some(f64::from(u8::from(success))),
             tokens_used: Some(if success { 900 } else { 1500 }),
@@ -95,15 +101,22 @@ pub fn with_log(tasks: usize) -> Home {
     static LARGE: OnceLock<Home> = OnceLock::new();
     let home = Home::new();
     if tasks != TASKS {
-        make(&home.path(), tasks);
+        make(&home.path(), tasks, false);
         return home;
     }
     let large = LARGE.get_or_init(|| {
         let large = Home::new();
-        make(&large.path(), TASKS);
+        make(&large.path(), TASKS, false);
         large
     });
     copy(&large.path(), &home.path());
+    home
+}
+
+/// A memory in whose log outcomes have nothing to do with what was shown.
+pub fn with_deaf_log(tasks: usize) -> Home {
+    let home = Home::new();
+    make(&home.path(), tasks, true);
     home
 }
 

@@ -61,5 +61,7 @@ fn only_the_part_that_is_asked_for_is_replayed() {
     assert_eq!(n(&[]), 40);
     assert_eq!(n(&["--from", "2026-11-01T13:00:00Z"]), 20);
     assert_eq!(n(&["--to", "2026-11-01T13:00:00Z"]), 20);
-    assert_eq!(n(&["--from", "2027-01-01"]), 0);
+    let nothing = home.run(&["replay", "--from", "2027-01-01"]);
+    assert_eq!(nothing.code, Some(5), "{}", nothing.whole());
+    assert!(nothing.err.contains("nothing to replay"), "{}", nothing.err);
 }

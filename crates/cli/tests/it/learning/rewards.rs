@@ -21,6 +21,21 @@ fn a_reward_is_told_apart_into_what_drives_it() {
 }
 
 #[test]
+fn the_spec_of_training_and_evaluation_is_the_one_that_is_checked() {
+    let home = with_log(30);
+    let run = home.run(&["reward", "check"]);
+    assert!(run.out.starts_with("bounded_v1: "), "{}", run.whole());
+    assert!(
+        run.out.contains("--spec NAME checks another one"),
+        "{}",
+        run.out
+    );
+    let named = home.ok(&["reward", "check", "memcell_v1"]);
+    assert!(named.starts_with("memcell_v1: "), "{named}");
+    assert!(!named.contains("checks another one"), "{named}");
+}
+
+#[test]
 fn memcells_latency_term_is_seen_to_swamp_success() {
     let home = with_log(TASKS);
     let report = home.json(&["reward", "check", "--spec", "memcell_v1"]);

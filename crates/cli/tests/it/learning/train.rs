@@ -80,6 +80,65 @@ fn settings_of_the_trainer_end_up_in_the_card() {
 }
 
 #[test]
+fn the_share_kept_apart_can_be_chosen() {
+    let home = with_log(TASKS);
+    home.ok(&[
+        "train",
+        "--algo",
+        "bc",
+        "--epochs",
+        "2",
+        "--validation",
+        "0.4",
+    ]);
+    let card = home.json(&["policy", "show", "bc"])["card"].clone();
+    assert_eq!(card["config"]["validation"], 0.4, "{card}");
+    let apart = card["counts"]["validation"].as_f64().expect("a number");
+    let learned = card["counts"]["decisions"].as_f64().expect("a number");
+    assert!((apart / (apart + learned) - 0.4).abs() < 0.1, "{card}");
+}
+
+#[test]
+fn where_there_is_nothing_to_resume_it_is_said_and_training_starts() {
+    let home = with_log(TASKS);
+    let args = ["train", "--algo", "bc", "--name", "mine", "--epochs", "2"];
+    let run = home.run(&[&args[..], &["--resume", "--quiet"]].concat());
+    assert_eq!(run.code, Some(0), "{}", run.whole());
+    assert_eq!(
+        run.err.trim(),
+        "warning: nothing to resume for mine; training from the start"
+    );
+    assert!(!home.run(&args).err.contains("resume"));
+    let report = home.json(&[&args[..], &["--resume"]].concat());
+    assert_eq!(report["resumed"], false, "{report}");
+}
+
+#[test]
+fn a_training_that_found_nothing_better_than_the_search_says_so() {
+    let home = with_log(TASKS);
+    // Steps so small that no pass changes anything: none is better than the start.
+    let still = [
+        "train",
+        "--algo",
+        "credit",
+        "--name",
+        "still",
+        "--learning-rate",
+        "1e-30",
+    ];
+    let words = "nothing better than the order of the search was found";
+    let run = home.run(&still);
+    assert_eq!(run.code, Some(0), "{}", run.whole());
+    assert!(run.out.contains(words), "{}", run.out);
+    assert!(home.ok(&["policy", "show", "still"]).contains(words));
+    let report = home.json(&still);
+    assert_eq!(report["kept_order"], true, "{report}");
+    let report = home.json(&["train", "--algo", "credit"]);
+    assert_eq!(report["kept_order"], false, "{report}");
+    assert!(!home.ok(&["policy", "show", "credit"]).contains(words));
+}
+
+#[test]
 fn the_same_seed_learns_the_same_policy() {
     let home = with_log(TASKS);
     let card = |name: &str| {

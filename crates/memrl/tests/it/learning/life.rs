@@ -84,6 +84,27 @@ fn log_train_evaluate_try_promote_and_every_step_is_an_event() {
     assert_eq!(actions(&world), ["train", "canary", "promote", "rollback"]);
 }
 
+/// The policy in charge, evaluated on its own log: every estimator says what the log earned, and there is no difference.
+#[test]
+fn the_policy_that_logged_is_worth_what_the_log_earned() {
+    let mut world = World::new(exploring(), 26);
+    world.tasks(600, "t");
+    let report = evaluate(&world, "similarity").unwrap();
+    assert!(report.model > 0, "{report:?}");
+    let r = &report.report;
+    assert!((r.coverage - 1.0).abs() < 1e-6 && (r.max_weight - 1.0).abs() < 1e-6);
+    for line in r.estimates.iter().filter(|l| l.denominator == "logged") {
+        let exact = line.estimator.contains("ips");
+        let within = if exact { 1e-6 } else { 0.02 };
+        let off = (line.value - r.log.value).abs();
+        assert!(off < within, "{} is off by {off}", line.estimator);
+    }
+    let d = &r.difference;
+    assert!(d.estimate.value.abs() < 1e-6 && !d.disagree, "{d:?}");
+    assert!(d.doubly_robust.unwrap().value.abs() < 0.02, "{d:?}");
+    assert_eq!(r.verdict.name(), "not_shown", "{}", r.sentence);
+}
+
 #[test]
 fn a_promotion_without_proof_takes_a_reason_that_is_logged() {
     let world = World::new(exploring(), 22);

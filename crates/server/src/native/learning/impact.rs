@@ -74,6 +74,9 @@ pub(crate) const ROUTES: &[Route] = &[
 
 fn impact(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
     let mut map = req.native_object("ImpactRequest")?;
+    if map.contains_key("of") && map.contains_key("by") {
+        return Err(invalid("by", "is another name of `of`: give one of them"));
+    }
     let clearance = match map.remove("clearance") {
         None => app.memory.config().recall.clearance,
         Some(value) => lax::name(&value, Sensitivity::ALL, Sensitivity::as_str)

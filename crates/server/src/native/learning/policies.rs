@@ -215,6 +215,7 @@ fn list(app: &Arc<App>, _: &Req) -> Result<Reply, Failure> {
         "policies": rows,
         "native_default": app.memory.config().recall.policy,
         "memcell_default": "baseline_v0",
+        "in_charge": app.memory.in_charge()?,
         "roles": app.memory.roles()?,
     }))
 }
@@ -228,6 +229,8 @@ fn row(row: &PolicyRow) -> Value {
         "algo": row.algo,
         "created_at": row.created_at,
         "roles": row.roles,
+        "decides": row.decides,
+        "forced": row.forced,
     })
 }
 

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use memrl::learn::train::{Progress, TrainConfig};
+use memrl::learn::train::{Progress, TrainConfig, TrainError};
 use memrl::{
     Code, Error, EvaluateRequest, Memory, ReplayRequest, ReplayedDecision, RewardCheckRequest,
     TrainRequest,
@@ -126,11 +126,12 @@ fn train(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
     if let Some(config) = config {
         request.config = Some(config_of(&request.algo.config(), config)?);
     }
+    // Before there is a job: what cannot work is the caller's to mend, and nobody should have to ask a job about it.
+    app.memory.check_training(&request)?;
     let memory = Arc::clone(&app.memory);
     let job = app
         .jobs
-        .start("train", move |job| run_training(&memory, &request, job))
-        .map_err(|(code, message)| Failure::new(code, message))?;
+        .start("train", move |job| run_training(&memory, &request, job))?;
     Ok(Reply::json(202, &job.json()).header("location", &format!("/v1/jobs/{}", job.id())))
 }
 
@@ -145,6 +146,15 @@ fn config_of(start: &TrainConfig, named: Value) -> Result<TrainConfig, Failure> 
     };
     all.extend(named);
     let config: TrainConfig = typed(all, "config.")?;
+    if let Err(TrainError::BadConfig {
+        field,
+        value,
+        wanted,
+    }) = config.validate()
+    {
+        let message = format!("is {value}; it must be {wanted}");
+        return Err(invalid(&format!("config.{field}"), &message));
+    }
     if config.epochs > MOST_EPOCHS {
         return Err(invalid("config.epochs", "must be at most 10000"));
     }
