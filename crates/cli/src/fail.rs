@@ -84,6 +84,14 @@ impl Failure {
         Self::hinted(Code::NotFound, message, "check the path")
     }
 
+    /// The same of what the engine said about such a file.
+    pub fn of_file(error: memrl::Error) -> Self {
+        match error {
+            memrl::Error::Io { path, source } => Self::reading(path.as_ref(), source),
+            other => other.into(),
+        }
+    }
+
     /// The stable code.
     pub fn code(&self) -> Code {
         match self {

@@ -41,7 +41,7 @@ pub fn restore(global: &Global, args: &Restore, out: &mut Out) -> Result<u8> {
                 "add --force: the memory that is there is set aside, not overwritten",
             ));
         }
-        other => other?,
+        other => other.map_err(crate::fail::Failure::of_file)?,
     };
     if out.is_json() {
         out.json(&report)?;

@@ -184,6 +184,11 @@ fn failure(error: RunError) -> Failure {
         _ => "check the files and programs that it names",
     };
     let code = match &error {
+        RunError::Load(memrl_bench::LoadError::Io { source, .. })
+            if source.kind() == std::io::ErrorKind::NotFound =>
+        {
+            Code::NotFound
+        }
         RunError::Load(memrl_bench::LoadError::Io { .. }) | RunError::Io { .. } => Code::Io,
         RunError::Http(_) | RunError::Program { .. } => Code::Internal,
         _ => Code::InvalidInput,

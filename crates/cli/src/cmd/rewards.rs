@@ -58,17 +58,18 @@ pub fn run(global: &Global, command: &RewardCommand, out: &mut Out) -> Result<u8
     }
 }
 
-/// Of a spec that there is not: which ones there are here.
+/// Of a spec, or a file of one, that there is not: which ones there are here.
 pub fn known_specs(error: memrl::Error, memory: &Memory) -> Failure {
-    if error.code() != Code::RewardSpecNotFound {
-        return error.into();
+    let error = Failure::of_file(error);
+    if ![Code::RewardSpecNotFound, Code::NotFound].contains(&error.code()) {
+        return error;
     }
     let known: Vec<String> = memory.reward_specs().iter().map(RewardSpec::name).collect();
     let hint = format!(
         "there are: {}; or give the path of a TOML file (`memrl reward list`)",
         known.join(", ")
     );
-    Failure::hinted(Code::RewardSpecNotFound, error.to_string(), hint)
+    Failure::hinted(error.code(), error.message(), hint)
 }
 
 fn list(specs: &[RewardSpec], used: &str, out: &mut Out) -> Result<u8> {

@@ -123,7 +123,7 @@ fn questions_and_outcomes_that_make_no_sense_are_refused_with_a_hint() {
         2 | [0, 1] | feedback last --useful COFFEE=2
         2 | candidate | feedback last --useful NOBODY=1
         4 | no decision | why NOBODY
-        6 | /no/such.toml | reward recompute --spec /no/such.toml
+        4 | /no/such.toml | reward recompute --spec /no/such.toml
     ";
     let before = home.json(&["stats"]);
     refused(

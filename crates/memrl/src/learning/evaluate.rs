@@ -309,9 +309,13 @@ impl Memory {
         let report = match self.evaluate(&request, &mut |_| ControlFlow::Continue(())) {
             Ok(report) => report.report,
             Err(e) if forced || e.code() == Code::TooLittleData => {
+                let sentence = match e {
+                    Error::Invalid { message, .. } => message,
+                    other => other.to_string(),
+                };
                 return Ok(LogSays {
                     verdict: None,
-                    sentence: e.to_string(),
+                    sentence,
                 });
             }
             Err(e) => return Err(e),

@@ -31,4 +31,4 @@ pub use replay::{ReplayReport, ReplayRequest, ReplayedDecision};
 pub use reward_check::{RewardCheckReport, RewardCheckRequest};
 pub use shadow::ShadowRow;
 pub use state::{Canary, CellTrial, Control, Roles};
-pub use train::{Algo, TrainReport, TrainRequest, kept_order};
+pub use train::{Algo, TrainReport, TrainRequest};

@@ -61,6 +61,8 @@ pub struct PolicyView {
     pub hidden: usize,
     /// The logit of STOP; `None`: it fills the budget.
     pub stop: Option<f32>,
+    /// What has to be known about it beside its numbers, in words: that its training found nothing better than the order of the search.
+    pub note: Option<String>,
 }
 
 /// What two policies have in common.
@@ -274,6 +276,7 @@ impl Memory {
                 weights: Vec::new(),
                 hidden: 0,
                 stop: None,
+                note: None,
             });
         }
         let file = self.policy_file(&label)?;
@@ -285,6 +288,7 @@ impl Memory {
             weights,
             hidden: file.net.hidden(),
             stop: file.stop,
+            note: super::train::note(&file.card.algo, &file.card.metrics),
         })
     }
 

@@ -159,7 +159,13 @@ pub struct TrainReport {
     pub resumed: bool,
     /// Whether nothing better than the order of the search was found, and the policy is that order: it will decide as the search does.
     pub kept_order: bool,
+    /// The same in words, where it is so.
+    pub note: Option<String>,
 }
+
+/// What is said of a policy that is the order of the search.
+const KEPT_ORDER: &str =
+    "nothing better than the order of the search was found; it decides as the search does";
 
 impl Memory {
     /// Trains a policy on the log and keeps it in the registry; it has no role yet. `progress` may stop it; what was done so far
@@ -229,7 +235,7 @@ impl Memory {
             return Err(e);
         }
         let parent = most_frequent(&data);
-        let kept_order = kept_order(&trained.algo, &trained.metrics);
+        let note = note(&trained.algo, &trained.metrics);
         let file = PolicyFile::of(
             name,
             1,
@@ -262,7 +268,8 @@ impl Memory {
             importance: trained.importance,
             learned_from: by_policy(&data),
             resumed,
-            kept_order,
+            kept_order: note.is_some(),
+            note,
         })
     }
 
@@ -329,11 +336,13 @@ fn too_short(error: TrainError, data: &Dataset, kept: u64) -> Error {
     Error::invalid(Code::TooLittleData, "log", message)
 }
 
-/// Whether a training found nothing better than the order of the search, where it starts: `credit` chooses among pass 0 and the
-/// others, and among strengths of the pull toward that order, of which the infinite one is not among the metrics.
-pub fn kept_order(algo: &str, metrics: &BTreeMap<String, f64>) -> bool {
-    algo == Algo::Credit.as_str()
-        && (metrics.get("epochs") == Some(&0.0) || !metrics.contains_key("strength"))
+/// What has to be known about a policy beside its numbers: that its training found nothing better than the order of the search, where it
+/// starts. `credit` chooses among pass 0 and the others, and among strengths of the pull toward that order, of which the infinite one is
+/// not among the metrics.
+pub(super) fn note(algo: &str, metrics: &BTreeMap<String, f64>) -> Option<String> {
+    let kept = algo == Algo::Credit.as_str()
+        && (metrics.get("epochs") == Some(&0.0) || !metrics.contains_key("strength"));
+    kept.then(|| KEPT_ORDER.to_owned())
 }
 
 /// Runs a trainer.

@@ -61,7 +61,9 @@ fn of_file(memory: &Memory, file: &Path, args: &args::Capture) -> Result<Capture
         diff: args.diff || sessions.capture_diff,
         extract: args.extract_intent || sessions.extract_intent,
     };
-    Ok(memory.capture_file(file, &request)?)
+    memory
+        .capture_file(file, &request)
+        .map_err(Failure::of_file)
 }
 
 fn of_words(memory: &Memory, prompt: String, args: args::Capture) -> Result<Captured> {

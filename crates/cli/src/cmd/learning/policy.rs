@@ -108,6 +108,9 @@ fn show(view: &PolicyView, out: &mut Out) -> Result<u8> {
     if let Some(made) = view.row.created_at {
         field(out, "made", &made.to_string())?;
     }
+    if let Some(note) = &view.note {
+        field(out, "found", note)?;
+    }
     described(card, out)?;
     let form = if view.hidden == 0 {
         "linear".to_owned()
@@ -206,13 +209,6 @@ fn described(card: &Value, out: &mut Out) -> Result<()> {
     }
     field(out, "seed", &number("/seed").to_string())?;
     if let Some(metrics) = card.get("metrics").and_then(Value::as_object) {
-        let algo = card.get("algo").and_then(Value::as_str).unwrap_or_default();
-        let known = metrics
-            .iter()
-            .filter_map(|(name, x)| Some((name.clone(), x.as_f64()?)));
-        if memrl::kept_order(algo, &known.collect()) {
-            field(out, "found", super::train::KEPT_ORDER)?;
-        }
         let metrics = metrics.iter().filter_map(|(name, value)| {
             Some(format!(
                 "{} {}",
@@ -285,7 +281,13 @@ fn step(step: &Step, out: &mut Out) -> Result<u8> {
     } else {
         out.line(&step.summary)?;
         if let Some(says) = &step.log_says {
-            field(out, "the log says", &text::one_line(&says.sentence))?;
+            let cannot = if says.verdict.is_none() {
+                "nothing yet: "
+            } else {
+                ""
+            };
+            let sentence = text::one_line(&says.sentence);
+            field(out, "the log says", &format!("{cannot}{sentence}"))?;
         }
         field(out, "decides now", &who(&step.in_charge))?;
     }

@@ -12,10 +12,6 @@ use crate::fail::{Failure, Result};
 use crate::out::Out;
 use crate::{session, text};
 
-/// What a policy that learned nothing is.
-pub const KEPT_ORDER: &str =
-    "nothing better than the order of the search was found; it decides as the search does";
-
 /// Features that are named.
 const FEATURES: usize = 10;
 
@@ -119,8 +115,8 @@ fn print(report: &TrainReport, out: &mut Out) -> Result<u8> {
     let label = out.style.bold(&report.policy);
     let went_on = if report.resumed { ", gone on with" } else { "" };
     out.line(&format!("{label}: {}{went_on}", report.algo.as_str()))?;
-    if report.kept_order {
-        field(out, "found", KEPT_ORDER)?;
+    if let Some(note) = &report.note {
+        field(out, "found", note)?;
     }
     let c = &report.counts;
     let decisions = |n: u64| text::count(n, "decision");

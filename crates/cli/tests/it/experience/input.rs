@@ -50,7 +50,7 @@ fn what_makes_no_sense_is_refused_with_a_hint() {
         2 | cannot be used | capture --prompt x --session y
         2 | cannot be used | capture --prompt x --diff
         4 | decision | capture --prompt x --decision NOBODY
-        6 | /no/such.jsonl | capture --session /no/such.jsonl
+        4 | /no/such.jsonl | capture --session /no/such.jsonl
         2 | not a file | capture --session /
         2 | query | retrieve ''
         2 | document_reference | retrieve x --type rumour

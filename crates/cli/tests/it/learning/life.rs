@@ -93,7 +93,8 @@ fn a_trial_begins_with_what_the_log_says() {
     let few = with_log(20);
     let run = few.run(&["policy", "canary", "similarity"]);
     assert_eq!(run.code, Some(0), "{}", run.whole());
-    let says = "the log says  log: 20 trajectories with an outcome, and at least 50 are needed";
+    let says =
+        "the log says  nothing yet: 20 trajectories with an outcome, and at least 50 are needed";
     assert!(run.out.contains(says), "{}", run.out);
 }
 

@@ -39,6 +39,8 @@ fn trainers_and_points_that_cannot_learn_from_a_log_say_so() {
         (&["reward", "show", "nope"], 4),
         (&["policy", "import", "/nowhere/nope.policy"], 4),
         (&["import", "/nowhere/nope.jsonl"], 4),
+        (&["reward", "check", "nope.toml"], 4),
+        (&["bench", "recall", "--data", "nope.json"], 4),
     ] {
         let run = home.run(args);
         assert_eq!(run.code, Some(code), "{args:?}\n{}", run.whole());

@@ -133,6 +133,8 @@ fn a_training_that_found_nothing_better_than_the_search_says_so() {
     assert!(home.ok(&["policy", "show", "still"]).contains(words));
     let report = home.json(&still);
     assert_eq!(report["kept_order"], true, "{report}");
+    let note = report["note"].as_str().expect("a note");
+    assert!(note.contains(words), "{note}");
     let report = home.json(&["train", "--algo", "credit"]);
     assert_eq!(report["kept_order"], false, "{report}");
     assert!(!home.ok(&["policy", "show", "credit"]).contains(words));
