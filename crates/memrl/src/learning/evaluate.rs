@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::log::{LogQuery, Reader};
 use super::registry::logged_schema;
 use super::target::Asked;
+use super::watch::Progress;
 use crate::{Code, Error, Memory, Result};
 
 /// Newest decisions that the reward model is fitted on.
@@ -126,7 +127,7 @@ impl Memory {
         };
         let reader = self.read_log(&request.log, Some(&schema), &spec, &mut |logged, reader| {
             read += 1;
-            if read % 500 == 0 && progress(read).is_break() {
+            if progress(read).is_break() {
                 stopped = true;
                 return ControlFlow::Break(());
             }
@@ -301,13 +302,20 @@ impl Memory {
 
     /// What the log says about a policy. Refuses one that it speaks against, unless that is `forced`. Where the log cannot tell, a small
     /// trial is how to find out.
-    pub(super) fn check_filter(&self, label: &str, forced: bool) -> Result<LogSays> {
+    pub(super) fn check_filter(
+        &self,
+        label: &str,
+        forced: bool,
+        progress: Progress<'_>,
+    ) -> Result<LogSays> {
         let request = EvaluateRequest {
             policy: label.to_owned(),
             ..EvaluateRequest::default()
         };
-        let report = match self.evaluate(&request, &mut |_| ControlFlow::Continue(())) {
+        let report = match self.evaluate(&request, progress) {
             Ok(report) => report.report,
+            // Nobody waits for what it says any more: then nothing is tried either.
+            Err(e) if e.code() == Code::Stopped => return Err(e),
             Err(e) if forced || e.code() == Code::TooLittleData => {
                 let sentence = match e {
                     Error::Invalid { message, .. } => message,

@@ -3,10 +3,13 @@
 //! Every step is an event. Nothing here estimates anything: what the canary shows is the gate's business
 //! ([`super::check`]).
 
+use std::ops::ControlFlow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::evaluate::LogSays;
+use super::watch::to_the_end;
 use super::{Canary, Control, Roles};
 use crate::{Code, Error, Memory, Result};
 
@@ -76,13 +79,26 @@ impl Memory {
         hold: bool,
         force: Option<&str>,
     ) -> Result<Step> {
+        self.policy_canary_with_progress(name, share, hold, force, &mut to_the_end)
+    }
+
+    /// The same while somebody watches: `progress` is told the decisions of the log read so far, and may break off
+    /// ([`Code::Stopped`]); then there is no trial.
+    pub fn policy_canary_with_progress(
+        &self,
+        name: &str,
+        share: Option<f64>,
+        hold: bool,
+        force: Option<&str>,
+        progress: &mut dyn FnMut(u64) -> ControlFlow<()>,
+    ) -> Result<Step> {
         let label = self.usable(name)?;
         let share = share.unwrap_or(CANARY_SHARE);
         if !(share > 0.0 && share <= 0.5) {
             let message = format!("is {share}; it must lie in (0, 0.5]");
             return Err(Error::invalid(Code::InvalidInput, "share", message));
         }
-        let log_says = self.check_filter(&label, force.is_some())?;
+        let log_says = self.check_filter(&label, force.is_some(), progress)?;
         let since = self.clock.now();
         let roles = self.change_roles(|roles| {
             if let Some(other) = &roles.canary {

@@ -1,6 +1,7 @@
 //! `memrl policy`.
 
 use std::io::{Read, Write};
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use memrl::{Memory, PolicyDiff, PolicyRow, PolicyView, Step};
@@ -36,10 +37,17 @@ fn act(memory: &Memory, command: &PolicyCommand, out: &mut Out) -> Result<u8> {
             share,
             hold,
             force,
-        } => step(
-            &memory.policy_canary(name, *share, *hold, force.as_deref())?,
-            out,
-        ),
+        } => {
+            let mut progress = out.progress("weighing decisions", None);
+            let mut on = |n| {
+                progress.at(n);
+                ControlFlow::Continue(())
+            };
+            let force = force.as_deref();
+            let tried = memory.policy_canary_with_progress(name, *share, *hold, force, &mut on);
+            drop(progress);
+            step(&tried?, out)
+        }
         PolicyCommand::Check => check::run(&memory.policy_check()?, out),
         PolicyCommand::Stop { reason } => step(&memory.policy_stop(reason)?, out),
         PolicyCommand::Promote { name, force } => {

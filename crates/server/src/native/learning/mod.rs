@@ -108,6 +108,13 @@ mod tests {
             ("POST", "/v1/policies/check", json!({})),
             ("GET", "/v1/policies/shadow", Value::Null),
             ("GET", "/v1/impact/trial", Value::Null),
+            ("POST", "/v1/evaluate", json!({"policy": "utility"})),
+            ("POST", "/v1/policies/canary", json!({"policy": "none"})),
+            (
+                "POST",
+                "/v1/policies/canary",
+                json!({"policy": "none", "force": "a test"}),
+            ),
         ] {
             let code = too_late(&app, method, path, &body);
             assert_eq!(code, Code::Stopped, "{method} {path} {body}");

@@ -303,8 +303,13 @@ struct Canary {
 fn canary(app: &Arc<App>, req: &Req) -> Result<Reply, Failure> {
     let asked: Canary = req.native_body("CanaryRequest")?;
     let force = said("force", asked.force.as_deref())?;
-    let memory = &app.memory;
-    ok(&memory.policy_canary(&asked.policy, asked.share, asked.hold, force)?)
+    ok(&app.memory.policy_canary_with_progress(
+        &asked.policy,
+        asked.share,
+        asked.hold,
+        force,
+        &mut while_awaited(app),
+    )?)
 }
 
 #[derive(Deserialize)]
