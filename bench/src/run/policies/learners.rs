@@ -16,8 +16,7 @@ use memrl::learn::train::grpo::{GrpoConfig, Start};
 use memrl::learn::train::ips_pg::IpsPgConfig;
 use memrl::learn::train::thompson::ThompsonConfig;
 use memrl::learn::train::{
-    Hooks, TrainConfig, TrainError, Trained, bc, credit, dqn, grpo, ips_pg, stop, supervised,
-    thompson,
+    Hooks, TrainConfig, TrainError, Trained, bc, credit, dqn, grpo, ips_pg, supervised, thompson,
 };
 
 use super::contest::Part;
@@ -125,23 +124,15 @@ pub const LEARNERS: &[Learner] = &[
     },
     Learner {
         name: credit::ALGO,
-        about: "success of slates and labels of cited cells, attributed",
+        about: "success of slates and labels of cited cells, attributed; how much to show, from rewards",
         train: |lesson| of(&lesson.credit()?.trained),
     },
     Learner {
-        name: "credit, STOP from the log",
-        about: "the same, and how much to show from what low ranks were worth in the log",
+        name: "credit, budget filled",
+        about: "the same without the STOP that it learned",
         train: |lesson| {
-            let model = lesson.credit()?;
-            let names = &lesson.log.trajectories;
-            // Logits of the model that has not seen the trajectory.
-            let logits = |d: &Logged| {
-                let fitted = model.for_trajectory(&names[d.trajectory as usize]);
-                fitted.scores(&d.features)
-            };
-            let mut trained = model.trained.clone();
-            let found = stop::fit(lesson.log, &logits).map_err(|e| e.to_string())?;
-            trained.stop = found.and_then(|f| f.logit).or(trained.stop);
+            let mut trained = lesson.credit()?.trained.clone();
+            trained.stop = None;
             of(&trained)
         },
     },

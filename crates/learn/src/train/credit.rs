@@ -44,6 +44,9 @@
 //! outcomes, and is pulled toward it; how strongly and for how long is chosen by cross-validation over trajectories, and "not at
 //! all" is among the choices (`loops.rs`).
 //!
+//! **How much to show** is learned afterwards, from rewards ([`stop`]): P(success) only rises with every cell, so the model
+//! itself would always fill the budget.
+//!
 //! It uses `success`, labels, slates and features; it needs no propensities, because it models the outcome instead of
 //! reweighting it. What it cannot learn: anything about cells that are never shown and unlike all that are.
 
@@ -55,7 +58,7 @@ pub use self::model::{Credit, CreditModel};
 use self::model::{dot, log_sum_exp, mean_row, sigmoid};
 use super::importance::{Shuffle, permutation};
 use super::loops::{Fit, Model, Objective, Plan, Pull, fit};
-use super::{Counts, Hooks, TrainConfig, TrainError, Trained, check, prepare};
+use super::{Counts, Hooks, TrainConfig, TrainError, Trained, check, prepare, stop};
 use crate::data::Dataset;
 use crate::net::{Net, Standard};
 
@@ -332,9 +335,13 @@ pub fn train(
 /// Fits the model of the module's documentation. Decisions with neither outcome nor labels are skipped and
 /// counted. [`config`] gives settings that suit it.
 ///
+/// Decisions with rewards also teach a STOP, where there is evidence for one ([`stop::fit`]).
+///
 /// Metrics: `loss` (per decision, in nats, of the last pass), `validation_loss` (on trajectories that the model had not
 /// seen), `validation_loss_start` (of the order of the search, scaled), `validation_auc` (of P(success) against
-/// success), `epochs`, `strength` (absent where the order of the search was left as it is), `base_logit`, `outcomes`, `labels`.
+/// success), `epochs`, `strength` (absent where the order of the search was left as it is), `base_logit`, `outcomes`, `labels`,
+/// `reward_per_cell` (what one more cell brings or costs beyond success; absent where it cannot be told) and, with a STOP,
+/// `stop_gain` and `stop_gain_sd` (per decision, against filling the budget).
 pub fn train_model(
     data: &Dataset,
     config: &TrainConfig,
@@ -380,9 +387,19 @@ pub fn train_model(
     metrics.insert("outcomes".to_owned(), outcomes as f64);
     metrics.insert("labels".to_owned(), labels as f64);
     let counts = prepare::counts(&plan, &trajectory, skipped);
-    Ok(credit(
-        data, config, &standard, &found, metrics, importance, counts,
-    ))
+    let mut made = credit(data, config, &standard, &found, metrics, importance, counts);
+    // Where the regression is degenerate there is nothing to be said.
+    if let Ok(Some(found)) = stop::fit(data, &made) {
+        let trained = &mut made.trained;
+        trained.stop = found.logit;
+        let mut note = |name: &str, x: f64| trained.metrics.insert(name.to_owned(), x);
+        note("reward_per_cell", found.per_cell);
+        if found.logit.is_some() {
+            note("stop_gain", found.gain);
+            note("stop_gain_sd", found.sd);
+        }
+    }
+    Ok(made)
 }
 
 /// Puts the parts together.

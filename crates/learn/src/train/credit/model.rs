@@ -29,6 +29,14 @@ impl CreditModel {
         scores.map(|s| f64::from(s) - difficulty).collect()
     }
 
+    /// The logits sᵢ of the policy, without the difficulty of the decision: their order is that of [`Self::scores`], and STOP is
+    /// among them.
+    pub fn logits(&self, rows: &[f32]) -> Vec<f64> {
+        let mut x = Vec::with_capacity(rows.len());
+        self.standard.apply(rows, &mut x);
+        self.net.scores(&x).into_iter().map(f64::from).collect()
+    }
+
     /// P(success) when the candidates `slate` (indices into `scores`) are shown, in (0, 1); their order does not
     /// matter. This is q̂ of doubly robust estimators.
     pub fn p_success(&self, scores: &[f64], slate: &[usize]) -> f64 {
