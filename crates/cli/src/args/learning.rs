@@ -86,6 +86,9 @@ pub struct Train {
     /// Share of the trajectories that is kept for evaluation, 0 to 0.9 [default: 0.3]
     #[arg(long, value_name = "SHARE")]
     pub keep: Option<f64>,
+    /// Learn what to show first, not when to stop: show what fits
+    #[arg(long)]
+    pub fill_budget: bool,
     /// Go on where an interrupted training of this name stopped; where there is none, say so and train from the start
     #[arg(long)]
     pub resume: bool,

@@ -105,6 +105,9 @@ pub struct TrainRequest {
     pub keep: f64,
     /// Whether to go on where an interrupted training of this name stopped.
     pub resume: bool,
+    /// Whether to leave out the STOP that was learned: the policy shows what fits, as rules do. A log under policies that always fill
+    /// the budget can say more about such a policy off-policy.
+    pub fill_budget: bool,
 }
 
 impl TrainRequest {
@@ -124,6 +127,7 @@ impl Default for TrainRequest {
             config: None,
             keep: KEPT,
             resume: false,
+            fill_budget: false,
         }
     }
 }
@@ -157,6 +161,8 @@ pub struct TrainReport {
     pub learned_from: Vec<(String, u64)>,
     /// Whether it went on from an interrupted training.
     pub resumed: bool,
+    /// The logit below which it shows nothing more; `None`: it fills the budget.
+    pub stop: Option<f32>,
     /// Whether nothing better than the order of the search was found, and the policy is that order: it will decide as the search does.
     pub kept_order: bool,
     /// The same in words, where it is so.
@@ -229,8 +235,12 @@ impl Memory {
             checkpoint: &mut save,
             resume,
         };
-        let trained =
+        let mut trained =
             run(request.algo, &data, &config, &mut hooks).map_err(|e| too_short(e, &data, kept))?;
+        if request.fill_budget {
+            trained.stop = None;
+            trained.metrics.retain(|name, _| !name.starts_with("stop_"));
+        }
         if let Some(e) = failure {
             return Err(e);
         }
@@ -268,6 +278,7 @@ impl Memory {
             importance: trained.importance,
             learned_from: by_policy(&data),
             resumed,
+            stop: trained.stop,
             kept_order: note.is_some(),
             note,
         })
@@ -338,9 +349,10 @@ fn too_short(error: TrainError, data: &Dataset, kept: u64) -> Error {
 
 /// What has to be known about a policy beside its numbers: that its training found nothing better than the order of the search, where it
 /// starts. `credit` chooses among pass 0 and the others, and among strengths of the pull toward that order, of which the infinite one is
-/// not among the metrics.
+/// not among the metrics. A policy that knows when to stop has found something.
 pub(super) fn note(algo: &str, metrics: &BTreeMap<String, f64>) -> Option<String> {
     let kept = algo == Algo::Credit.as_str()
+        && !metrics.contains_key("stop_gain")
         && (metrics.get("epochs") == Some(&0.0) || !metrics.contains_key("strength"));
     kept.then(|| KEPT_ORDER.to_owned())
 }

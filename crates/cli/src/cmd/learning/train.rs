@@ -94,6 +94,7 @@ fn request(algo: Algo, args: &args::Train) -> TrainRequest {
         config: Some(config),
         keep: args.keep.unwrap_or(usual.keep),
         resume: args.resume,
+        fill_budget: args.fill_budget,
     }
 }
 
@@ -156,6 +157,7 @@ fn print(report: &TrainReport, out: &mut Out) -> Result<u8> {
     for (n, name, why) in others.into_iter().filter(|(n, ..)| *n > 0) {
         field(out, name, &format!("{}: {why}", decisions(n)))?;
     }
+    field(out, "how much", &how_much(report))?;
     field(out, "decided by", &counted(&report.learned_from))?;
     field(out, "reward", &report.spec)?;
     field(out, "features", &report.schema)?;
@@ -176,4 +178,21 @@ fn print(report: &TrainReport, out: &mut Out) -> Result<u8> {
         out.talk.hint(&format!("memrl evaluate {}", report.policy))
     ));
     Ok(0)
+}
+
+/// Whether it knows when to stop, and what that is worth.
+fn how_much(report: &TrainReport) -> String {
+    let metric = |name: &str| report.metrics.get(name).copied();
+    let gain = match (metric("stop_gain"), metric("stop_gain_sd")) {
+        (Some(gain), Some(sd)) => format!(
+            ": {} ± {} of reward per decision by the model",
+            text::number(gain),
+            text::number(sd)
+        ),
+        _ => String::new(),
+    };
+    match report.stop {
+        Some(_) => format!("stops before the budget is full where more is not worth it{gain}"),
+        None => "what fits into the budget".to_owned(),
+    }
 }

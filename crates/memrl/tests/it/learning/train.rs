@@ -47,6 +47,22 @@ fn what_helped_is_learned_from_success_alone() {
 }
 
 #[test]
+fn who_wants_the_budget_filled_gets_the_same_order_without_a_stop() {
+    let mut world = World::new(exploring(), 11);
+    world.tasks(400, "t");
+    let memory = &world.bed.memory;
+    let own = memory.train(&request(Algo::Bc), &mut on).unwrap();
+    let request = TrainRequest {
+        fill_budget: true,
+        ..request(Algo::Bc)
+    };
+    let filled = memory.train(&request, &mut on).unwrap();
+    assert!(own.stop.is_some(), "{own:?}");
+    assert_eq!(filled.stop, None);
+    assert_eq!(own.importance, filled.importance);
+}
+
+#[test]
 fn the_same_log_and_seed_give_the_same_policy_and_a_new_version() {
     let mut world = World::new(exploring(), 12);
     world.tasks(150, "t");
