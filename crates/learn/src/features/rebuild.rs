@@ -23,6 +23,15 @@ fn decimal(x: f32) -> f64 {
     if [0.0, 0.5, 1.0].contains(&x) {
         return x.into();
     }
+    // With few digits: the product is exact (24 bits of `x`, 28 of 5¹²) and the quotient the double nearest to the decimal.
+    let mut scale = 1.0;
+    for _ in 0..if x.abs() <= 1.0 { 12 } else { 0 } {
+        scale *= 10.0;
+        let short = (f64::from(x) * scale).round() / scale;
+        if (short as f32).to_bits() == x.to_bits() {
+            return short;
+        }
+    }
     x.to_string().parse().unwrap_or_else(|_| x.into())
 }
 
@@ -320,4 +329,24 @@ pub fn rebuild(schema: &Schema, logged: &Logged) -> (Context, Vec<Candidate>) {
             .collect();
         (ctx, candidates)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_decimal_is_the_one_that_is_written(
+            x in prop_oneof![
+                (0_u32..=10_000).prop_map(|k| k as f32 / 10_000.0),
+                -1.0_f32..=1.0,
+                any::<f32>(),
+            ]
+        ) {
+            let written: f64 = x.to_string().parse().unwrap();
+            prop_assert_eq!(decimal(x).to_bits(), written.to_bits());
+        }
+    }
 }

@@ -53,6 +53,11 @@ pub trait RecallPolicy: Send + Sync {
     /// ([`Mode::Suppress`]) in the order of the candidates.
     fn order(&self, ctx: &Context, candidates: &[Candidate]) -> Vec<Scored>;
 
+    /// [`Self::order`] for who reads no reasons: they may be empty. To write them is most of the work of a simple policy.
+    fn order_tersely(&self, ctx: &Context, candidates: &[Candidate]) -> Vec<Scored> {
+        self.order(ctx, candidates)
+    }
+
     /// The logit of STOP when slates are drawn (see [`crate::explore::plackett_luce`]).
     fn stop_logit(&self, _ctx: &Context) -> f64 {
         0.0

@@ -22,6 +22,10 @@ impl RecallPolicy for Similarity {
     fn order(&self, _ctx: &Context, candidates: &[Candidate]) -> Vec<Scored> {
         order_by(candidates, |c| (c.score, String::new()))
     }
+
+    fn order_tersely(&self, _ctx: &Context, candidates: &[Candidate]) -> Vec<Scored> {
+        tersely_by(candidates, |c| c.score)
+    }
 }
 
 /// Orders by `score` (a number and a note for the reason) with the rules that the native policies
@@ -39,21 +43,40 @@ pub(super) fn order_by_index(
     candidates: &[Candidate],
     score: impl Fn(usize, &Candidate) -> (f64, String),
 ) -> Vec<Scored> {
-    let mut scored: Vec<_> = candidates
-        .iter()
-        .enumerate()
-        .map(|(index, c)| {
-            let (score, note) = score(index, c);
-            let mode = mode(c);
-            Scored {
-                index,
-                score,
-                logit: score,
-                mode,
-                reason: reason(c, mode, score, &note),
-            }
-        })
-        .collect();
+    let scored = candidates.iter().enumerate().map(|(index, c)| {
+        let (score, note) = score(index, c);
+        let mode = mode(c);
+        Scored {
+            index,
+            score,
+            logit: score,
+            mode,
+            reason: reason(c, mode, score, &note),
+        }
+    });
+    sorted(candidates, scored.collect())
+}
+
+/// [`order_by`] without reasons.
+pub(super) fn tersely_by(
+    candidates: &[Candidate],
+    score: impl Fn(&Candidate) -> f64,
+) -> Vec<Scored> {
+    let scored = candidates.iter().enumerate().map(|(index, c)| {
+        let score = score(c);
+        Scored {
+            index,
+            score,
+            logit: score,
+            mode: mode(c),
+            reason: String::new(),
+        }
+    });
+    sorted(candidates, scored.collect())
+}
+
+/// Puts scored candidates in their order.
+fn sorted(candidates: &[Candidate], mut scored: Vec<Scored>) -> Vec<Scored> {
     let key = |s: &Scored| {
         if s.score.is_finite() {
             s.score

@@ -1,6 +1,9 @@
 //! `utility`: similarity blended with the learned value of the cell.
 
-use super::{RecallPolicy, Scored, similarity::order_by};
+use super::{
+    RecallPolicy, Scored,
+    similarity::{order_by, tersely_by},
+};
 use crate::{Candidate, Context};
 
 /// `score = likeness + weight · ((mean − prior) − caution · (sd − sd₀))`.
@@ -71,6 +74,12 @@ impl RecallPolicy for Utility {
                 c.value.mean, c.value.mass
             );
             (likeness + term, note)
+        })
+    }
+
+    fn order_tersely(&self, _ctx: &Context, candidates: &[Candidate]) -> Vec<Scored> {
+        tersely_by(candidates, |c| {
+            c.likeness.unwrap_or(c.score) + self.value_term(c)
         })
     }
 }

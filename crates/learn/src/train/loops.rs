@@ -17,6 +17,7 @@
 //! Everything is a function of data, settings and seed: the order of each pass is drawn from (seed, pass), and gradients
 //! are added up over fixed chunks, so the number of threads changes nothing.
 
+mod pass;
 mod resume;
 
 use std::ops::ControlFlow;
@@ -24,6 +25,7 @@ use std::ops::ControlFlow;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use self::pass::Pass;
 use self::resume::{checkpoint, resume};
 use super::{Hooks, Progress, TrainConfig, TrainError};
 use crate::net::{Adam, Net, Standard, Tape};
@@ -198,7 +200,6 @@ struct Learner {
 }
 
 /// Trains. See the module for what is done.
-#[expect(clippy::too_many_lines, reason = "one loop, read from top to bottom")]
 pub(super) fn fit(
     plan: &Plan<'_>,
     objective: &impl Objective,
@@ -215,12 +216,17 @@ pub(super) fn fit(
                 .collect()
         })
         .collect();
-    let batches: Vec<u64> = (seen.iter())
-        .map(|s| s.len().div_ceil(config.batch) as u64)
-        .collect();
-    let per_epoch: u64 = batches.iter().sum();
+    let batches = |s: &Vec<u32>| s.len().div_ceil(config.batch) as u64;
+    let per_epoch: u64 = seen.iter().map(batches).sum();
+    let count: f64 = seen.iter().map(|s| s.len() as f64).sum();
     let total = per_epoch * u64::from(plan.epochs);
-    let threads = threads(objective, &plan.start, config.batch);
+
+    // To share out learners costs a few threads per pass, to share out batches as many per batch.
+    let workers = threads(objective, &plan.start, count as usize / 16).min(learners.len());
+    let threads = match workers {
+        1 => threads(objective, &plan.start, config.batch),
+        _ => 1,
+    };
 
     // The starting point is the first candidate.
     let at_start = held_out(plan, objective, &learners, 0)?;
@@ -240,50 +246,17 @@ pub(super) fn fit(
         if epoch >= best.epoch + PATIENCE && best.loss.is_some() {
             break;
         }
-        let (mut sum, mut count) = (0.0, 0.0);
-        for (l, seen) in learners.iter_mut().zip(&seen) {
-            let order = shuffled(seen, config.seed, epoch);
-            for batch in order.chunks(config.batch) {
-                let mut grad = vec![0.0f32; l.model.len()];
-                let batch_loss = gradient(objective, &l.model, batch, threads, &mut grad);
-                let mut flat = l.model.flat();
-                let strength = plan.strengths[l.strength];
-                for ((g, p), pull) in grad.iter_mut().zip(&flat).zip(&plan.pull) {
-                    *g /= batch.len() as f32;
-                    match pull {
-                        Pull::Free => {}
-                        Pull::Weak(weak) => *g += weak * p,
-                        // Adam leaves what has never had a gradient where it is.
-                        Pull::Toward(_) if strength.is_infinite() => *g = 0.0,
-                        Pull::Toward(t) => *g += strength * (p - t),
-                    }
-                }
-                // From the whole rate to a tenth of it, by the share of all passes that is done.
-                let done = l.adam.t as f32
-                    / (seen.len().div_ceil(config.batch) as f32)
-                    / plan.epochs as f32;
-                let rate = config.learning_rate * (1.0 - 0.9 * done);
-                l.adam.step(&mut flat, &grad, rate, 0.0);
-                l.model.set(&flat);
-                step += 1;
-                sum += batch_loss;
-                count += batch.len() as f64;
-                if !(batch_loss.is_finite() && flat.iter().all(|x| x.is_finite())) {
-                    return Err(TrainError::Diverged { steps: step });
-                }
-                if step.is_multiple_of(REPORT) {
-                    let progress = Progress {
-                        step,
-                        total,
-                        loss: sum / count,
-                        validation: None,
-                    };
-                    if (hooks.progress)(&progress) == ControlFlow::Break(()) {
-                        return Err(TrainError::Stopped { steps: step });
-                    }
-                }
-            }
-        }
+        let pass = Pass {
+            plan,
+            objective,
+            epoch,
+            threads,
+            workers,
+            begun: step,
+            total,
+        };
+        let sum = pass.run(&mut learners, &seen, hooks.progress)?;
+        step += per_epoch;
         loss = sum / f64::max(count, 1.0);
         let mut now = None;
         for strength in 0..plan.strengths.len() {
@@ -525,6 +498,96 @@ pub(super) mod tests {
         };
         for threads in 2..9 {
             assert_eq!(sum(threads), sum(1));
+        }
+    }
+
+    /// (score − target)² over examples of one row each.
+    struct Squares(Vec<[f32; 2]>);
+
+    impl Objective for Squares {
+        fn examples(&self) -> usize {
+            self.0.len()
+        }
+
+        fn standard(&self) -> Option<&Standard> {
+            None
+        }
+
+        fn rows(&self, example: usize) -> &[f32] {
+            &self.0[example]
+        }
+
+        fn loss(
+            &self,
+            example: usize,
+            scores: &[f32],
+            _: &[f32],
+            d_scores: &mut [f32],
+            _: &mut [f32],
+        ) -> f64 {
+            let gap = scores[0] - (example as f32).sin();
+            d_scores[0] = 2.0 * gap;
+            f64::from(gap * gap)
+        }
+    }
+
+    #[test]
+    fn learners_come_out_the_same_on_any_number_of_threads() {
+        let row = |i: usize| [(i as f32 * 0.7).cos(), 1.0];
+        let objective = Squares((0..300).map(row).collect());
+        let config = TrainConfig {
+            batch: 4,
+            ..TrainConfig::default()
+        };
+        let start = Model {
+            net: Net::new(2, 3, 1),
+            extra: Vec::new(),
+        };
+        let plan = Plan {
+            algo: "test",
+            config: &config,
+            fingerprint: String::new(),
+            pull: vec![Pull::Toward(0.0); start.len()],
+            start,
+            strengths: vec![f32::INFINITY, 1.0, 0.1],
+            fold: (0..300).map(|i| Some(i % 2)).collect(),
+            epochs: 3,
+            folds: 2,
+        };
+        let passed = |workers| {
+            let mut learners = learners(&plan);
+            let seen: Vec<Vec<u32>> = (learners.iter())
+                .map(|l| {
+                    (0..300)
+                        .filter(|i| l.without != Some(*i as usize % 2))
+                        .collect()
+                })
+                .collect();
+            let pass = Pass {
+                plan: &plan,
+                objective: &objective,
+                epoch: 0,
+                threads: 1,
+                workers,
+                begun: 0,
+                total: 100,
+            };
+            let mut told = 0;
+            let mut progress = |_: &Progress| {
+                told += 1;
+                ControlFlow::Continue(())
+            };
+            let loss = pass.run(&mut learners, &seen, &mut progress).unwrap();
+            assert!(told > 0);
+            let models: Vec<Vec<f32>> = learners.iter().map(|l| l.model.flat()).collect();
+            let stopped = pass.run(&mut learners, &seen, &mut |_| ControlFlow::Break(()));
+            assert!(matches!(stopped, Err(TrainError::Stopped { .. })));
+            (loss.to_bits(), models)
+        };
+        let alone = passed(1);
+        assert_ne!(alone.1[0], alone.1[3], "they learn different things");
+        for workers in [2, 4, 50] {
+            assert!(passed(workers) == alone, "{workers} threads");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the native policies promise.
 
 use memrl_learn::{
-    Candidate, Context, RecallPolicy, ValuePrior,
+    Candidate, Context, RecallPolicy, Scored, ValuePrior,
     policy::{PolicyError, Similarity, Utility, built_in, by_name},
 };
 use memrl_types::{CellType, Mode};
@@ -111,6 +111,12 @@ proptest! {
                 s.mode != Mode::Suppress && !candidates[s.index].is_critical()
             });
             prop_assert!(soft.map(|s| -s.logit).is_sorted(), "{}", policy.id());
+            // Without its reasons it is the same.
+            let plain = |order: Vec<Scored>| -> Vec<_> {
+                let rest = |s: Scored| (s.index, s.score.to_bits(), s.logit.to_bits(), s.mode);
+                order.into_iter().map(rest).collect()
+            };
+            prop_assert_eq!(plain(policy.order_tersely(&ctx, &candidates)), plain(order));
         }
     }
 }

@@ -162,7 +162,7 @@ impl Memory {
         self.read_log(&query, Some(&schema), &spec, &mut |logged, _| {
             let (ctx, candidates) = features::rebuild(&schema, &logged);
             let would = |policy: &Arc<dyn RecallPolicy>| {
-                let ranking = Ranking::new(&candidates, policy.order(&ctx, &candidates));
+                let ranking = Ranking::new(&candidates, policy.order_tersely(&ctx, &candidates));
                 let greedy = select::greedy(&ctx, &candidates, &ranking);
                 Would {
                     cells: greedy.slate.iter().map(|&i| logged.items[i].cell).collect(),

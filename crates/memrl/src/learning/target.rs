@@ -38,7 +38,7 @@ impl Target for Asked {
             }
             Self::Rule(policy, schema) => {
                 let (ctx, candidates) = features::rebuild(schema, decision);
-                let ranking = Ranking::new(&candidates, policy.order(&ctx, &candidates));
+                let ranking = Ranking::new(&candidates, policy.order_tersely(&ctx, &candidates));
                 scores.logits.resize(candidates.len(), f64::NEG_INFINITY);
                 scores.refused.resize(candidates.len(), true);
                 for s in ranking.shown() {
