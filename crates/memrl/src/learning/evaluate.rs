@@ -10,8 +10,8 @@ use memrl_learn::data::{Dataset, Logged};
 use memrl_learn::gate;
 use memrl_learn::ope::evaluate::{EvaluateConfig, Refusal, Report, Verdict, evaluate};
 use memrl_learn::ope::log::{Draw, Evidence, Replay, ReplayConfig};
-use memrl_learn::train::Hooks;
 use memrl_learn::train::credit::{self, Credit};
+use memrl_learn::train::{Hooks, TrainError};
 use serde::{Deserialize, Serialize};
 
 use super::log::{LogQuery, Reader};
@@ -95,7 +95,8 @@ pub struct LogSays {
 
 impl Memory {
     /// Estimates what a policy would earn in the incumbent's place, from the log. Refuses, and says what to log, where
-    /// the log cannot tell.
+    /// the log cannot tell. `progress` is told the decisions read so far (0 while the reward model is fitted), and may break off
+    /// ([`Code::Stopped`]).
     pub fn evaluate(
         &self,
         request: &EvaluateRequest,
@@ -113,7 +114,7 @@ impl Memory {
             Asked::Rule(..) => None,
         };
         let seen = |name: &str| trained_on.as_ref().is_some_and(|t| t.has(name));
-        let model = self.reward_model(&request.log, &schema, &spec, &seen)?;
+        let model = self.reward_model(&request.log, &schema, &spec, &seen, progress)?;
         let draw = self.draw_of(request, &schema, &spec)?;
         let (mut left_out, mut on_trial, mut others, mut read) = (0, 0, 0, 0);
         let mut stopped = false;
@@ -276,6 +277,7 @@ impl Memory {
         schema: &memrl_learn::data::Schema,
         spec: &memrl_learn::RewardSpec,
         seen: &dyn Fn(&str) -> bool,
+        progress: Progress<'_>,
     ) -> Result<Option<RewardModel>> {
         let query = LogQuery {
             limit: Some(query.limit.unwrap_or(MODEL_LIMIT).min(MODEL_LIMIT)),
@@ -283,12 +285,14 @@ impl Memory {
         };
         let data: Dataset = self.dataset(&query, schema, spec, &|name| !seen(name))?;
         let mut hooks = Hooks {
-            progress: &mut |_| ControlFlow::Continue(()),
+            // Nothing of the log has been judged yet.
+            progress: &mut |_| progress(0),
             checkpoint: &mut |_| {},
             resume: None,
         };
         Ok(
             match credit::train_model(&data, &credit::config(), &mut hooks) {
+                Err(e @ TrainError::Stopped { .. }) => return Err(e.into()),
                 Ok(credit) => Some(RewardModel {
                     line: Line::fit(&data, &credit),
                     credit,

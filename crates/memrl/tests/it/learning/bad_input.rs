@@ -19,6 +19,23 @@ fn evaluate(world: &World, policy: &str) -> memrl::Error {
 }
 
 #[test]
+fn an_evaluation_stops_while_its_reward_model_is_fitted() {
+    let mut world = World::new(exploring(), 30);
+    world.tasks(60, "t");
+    let request = EvaluateRequest {
+        policy: "utility".to_owned(),
+        ..EvaluateRequest::default()
+    };
+    let mut told = Vec::new();
+    let stopped = world.bed.memory.evaluate(&request, &mut |read| {
+        told.push(read);
+        ControlFlow::Break(())
+    });
+    assert_eq!(stopped.unwrap_err().code(), Code::Stopped);
+    assert_eq!(told, [0], "nothing was judged before");
+}
+
+#[test]
 fn an_empty_log_and_one_of_three_rows_say_what_is_missing() {
     let mut world = World::new(exploring(), 31);
     for _ in 0..2 {
