@@ -10,5 +10,6 @@ mod memcell;
 mod memcell_decide;
 mod native;
 mod race;
+mod schema;
 mod server;
 mod support;
