@@ -16,7 +16,7 @@ use memrl::learn::features::rows;
 use memrl::learn::policy::Similarity;
 use memrl::learn::select::greedy;
 use memrl::learn::train::{Hooks, TrainConfig, TrainError, Trained, credit, supervised};
-use memrl::learn::{Ranking, Scored};
+use memrl::learn::{Candidate, Ranking, Scored};
 use memrl_bench::work::log::{Feedback, LogOptions, append, empty};
 use memrl_bench::work::{QuestionOptions, Questions, Scene, World};
 use memrl_types::Mode;
@@ -54,6 +54,11 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
             .map(|c| c.score)
             .collect()
     });
+    let rrf = successes(&world, &all, |i| {
+        let part = |rank: Option<u32>| rank.map_or(0.0, |r| 1.0 / (61.0 + f64::from(r)));
+        let fused = |c: &Candidate| part(c.bm25_rank) + part(c.dense_rank);
+        world.scenes()[i].candidates.iter().map(fused).collect()
+    });
     // Questions answered by the skyline; then by seed, kind and number of decisions.
     let mut skyline = 0.0;
     let mut reached = vec![vec![0.0; KINDS.len() * DECISIONS.len()]; seeds as usize];
@@ -89,28 +94,34 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     }
     let percent = |x: f64| 100.0 * x / features.len() as f64;
     println!(
-        "similarity {:.1}, supervised {:.1}\n",
+        "RRF {:.1}, similarity {:.1}, supervised {:.1}\n",
+        percent(rrf),
         percent(base),
         percent(skyline)
     );
     println!(
-        "| feedback | decisions | success, % | share of the supervised gain, % [95 % over seeds] |\n|---|---:|---:|---:|"
+        "| feedback | decisions | success, % | share of the supervised gain over similarity, % [95 % over seeds] | over RRF |\n|---|---:|---:|---:|---:|"
     );
     let mut column = 0;
     for kind in KINDS {
         for n in DECISIONS {
             let success: Vec<f64> = reached.iter().map(|r| r[column]).collect();
-            let gain = skyline - base;
-            let shares: Vec<f64> = success.iter().map(|s| 100.0 * (s - base) / gain).collect();
-            let share = mean(&shares);
-            // One seed has no spread.
-            let interval = half_width(&shares).map_or(String::new(), |half| {
-                format!(" [{:.0}, {:.0}]", share - half, share + half)
-            });
-            let success = percent(mean(&success));
+            let share = |from: f64| {
+                let of = |s: &f64| 100.0 * (s - from) / (skyline - from);
+                let shares: Vec<f64> = success.iter().map(of).collect();
+                let share = mean(&shares);
+                // One seed has no spread.
+                let interval = half_width(&shares).map_or(String::new(), |half| {
+                    format!(" [{:.0}, {:.0}]", share - half, share + half)
+                });
+                format!("{share:.0}{interval}")
+            };
             println!(
-                "| {} | {n} | {success:.1} | {share:.0}{interval} |",
-                kind.name()
+                "| {} | {n} | {:.1} | {} | {} |",
+                kind.name(),
+                percent(mean(&success)),
+                share(base),
+                share(rrf)
             );
             column += 1;
         }

@@ -45,6 +45,29 @@ impl RecallPolicy for Cut {
     }
 }
 
+/// Reciprocal rank fusion of the lexical and the dense list (Cormack et al. 2009, k = 60): what most hybrid searches do, and what
+/// gains on questions are usually told against.
+pub struct Rrf;
+
+impl RecallPolicy for Rrf {
+    fn id(&self) -> &'static str {
+        "rrf"
+    }
+
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn order(&self, ctx: &Context, candidates: &[Candidate]) -> Vec<Scored> {
+        let part = |rank: Option<u32>| rank.map_or(0.0, |r| 1.0 / (61.0 + f64::from(r)));
+        let mut fused = candidates.to_vec();
+        for c in &mut fused {
+            c.score = part(c.bm25_rank) + part(c.dense_rank);
+        }
+        Similarity.order(ctx, &fused)
+    }
+}
+
 /// The best of some policies on the training scenes; the first of equals.
 fn best<P: RecallPolicy>(
     made: impl Iterator<Item = P>,

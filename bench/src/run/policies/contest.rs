@@ -157,6 +157,10 @@ pub fn run(
             Box::new(baselines::utility(&fold.train, budgets)),
         ),
     ];
+    // Simulated searches have no two lists.
+    if options.data.is_some() {
+        policies.insert(2, (RRF.to_owned(), Box::new(baselines::Rrf)));
+    }
     let mut failed = Vec::new();
     if !learners.is_empty() {
         let log = log_of(fold, options, options.feedback)?;
@@ -201,6 +205,8 @@ pub fn run(
     Ok(Outcome { judged, failed })
 }
 
+/// The name of reciprocal rank fusion.
+pub const RRF: &str = "RRF";
 /// The name of the ceiling on observables.
 pub const BAYES: &str = "Bayes-optimal";
 /// The name of the one who knows.

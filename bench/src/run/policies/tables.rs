@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
 use super::PoliciesOptions;
-use super::contest::{BAYES, Judged, ORACLE, Score};
+use super::contest::{BAYES, Judged, ORACLE, RRF, Score};
 use super::feedback::Recovered;
 use super::learners::Learner;
 use crate::experience::stats::student;
@@ -222,7 +222,40 @@ pub(super) fn of(
              world knows it, else the {ORACLE}. n = seeds."
         )],
     });
+    if options.data.is_some() {
+        tables.push(Table {
+            title: "success relative to RRF at the same budget and pool".to_owned(),
+            columns: (tests.iter()).flat_map(|t| columns(t, Unit::Share)).collect(),
+            rows: (policies.iter())
+                .filter(|p| *p != RRF)
+                .map(|policy| Row {
+                    label: policy.clone(),
+                    n: options.seeds.len(),
+                    values: (tests.iter())
+                        .flat_map(|t| options.budgets.iter().map(move |b| (t, *b)))
+                        .map(|(t, b)| relative(&cell(t, policy, b), &cell(t, RRF, b)))
+                        .collect(),
+                })
+                .collect(),
+            notes: vec![
+                "success / RRF's − 1, of means over all questions and seeds; RRF is reciprocal rank fusion of the lexical and the dense list, k = 60. \
+                 Intervals are those of success."
+                    .to_owned(),
+            ],
+        });
+    }
     tables
+}
+
+/// By how much one policy succeeds more often than another.
+fn relative(of: &Cell<'_>, base: &Cell<'_>) -> Option<Estimate> {
+    let success = |c: &Cell<'_>| mean(&c.seeds(|s| s.success));
+    let (of, base) = (success(of)?, success(base)?);
+    (base > 0.0).then(|| Estimate {
+        value: of / base - 1.0,
+        by_question: None,
+        by_conversation: None,
+    })
 }
 
 /// The share of the way of one policy, with an interval over seeds where they are worlds.
