@@ -2,11 +2,11 @@
 //! that it was not trained on. The table of docs/benchmarks.md, "Learned recall".
 //!
 //! ```text
-//! cargo run --release -p memrl-bench --example feature_groups -- FILE [SEEDS] [EMBEDDER] [all]
+//! cargo run --release -p memrl-bench --example feature_groups -- FILE [SEEDS] [EMBEDDER] [all|ROW]
 //! ```
 //!
 //! To be quick, most rows have no folds to choose settings by: λ = 0.01 and all passes. With `all`, there are rows of the
-//! trainer as it is and of a hidden layer, which take many times as long.
+//! trainer as it is and of a hidden layer, which take many times as long; with a part of a label, only such rows.
 //!
 //! FILE is in the format of `LoCoMo` or (`.jsonl`) `HotpotQA`. Success: all gold evidence inside the budget; the orders differ only
 //! in what the model may look at. Intervals: bootstrap of the difference to `similarity`, over questions and over groups.
@@ -165,8 +165,24 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         "| order | 256 | 512 | 1024 | gain over `similarity` at 256, points [over questions] [over groups] |\n|---|---:|---:|---:|---:|"
     );
     row("RRF", &[successes(&world, &by(at("rrf")))]);
+    // The sum that the prototypes measured themselves against.
+    let sum = ["z_bm25", "z_dense", "z_bm25_window", "z_dense_window"].map(|n| by(at(n)));
+    let mut z = vec![Vec::new(); features.len()];
+    for part in &sum {
+        for (scores, part) in z.iter_mut().zip(part) {
+            scores.resize(part.len(), 0.0);
+            for (s, x) in scores.iter_mut().zip(part) {
+                *s += x;
+            }
+        }
+    }
+    row("z-sum", &[successes(&world, &z)]);
     row("`similarity`", std::slice::from_ref(&similarity));
-    let sets = sets(&names, args.next().is_some());
+    let wanted = args.next();
+    let mut sets = sets(&names, wanted.is_some());
+    if let Some(part) = wanted.filter(|w| w != "all") {
+        sets.retain(|(label, ..)| label.contains(&part));
+    }
     for (label, columns, settings) in sets {
         let mut runs = Vec::new();
         let mut together = vec![Vec::new(); world.scenes().len()];
