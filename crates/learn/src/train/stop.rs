@@ -7,8 +7,10 @@
 //! ```text
 //! R − a·S = c + m·n + noise          ridge regression, one observation per trajectory; a: slope of R on reported success
 //!
-//! gain(t) = a·(S̄_t − S̄) + m·(n̄_t − n̄)       S̄, n̄: of the slates that the ranking would show in the log's decisions;
-//!                                          S̄_t, n̄_t: the same without the cells whose logit is below t
+//! m̃ = m · max(0, 1 − var(m) / m²)
+//!
+//! gain(t) = a·(S̄_t − S̄) + m̃·(n̄_t − n̄)       S̄, n̄: of the slates that the ranking would show in the log's decisions;
+//!                                           S̄_t, n̄_t: the same without the cells whose logit is below t
 //! ```
 //!
 //! a turns success into reward, m is what one more cell brings or costs that the model of success does not see: distraction, tokens,
@@ -16,8 +18,9 @@
 //! quantiles of the logits shown, with the largest gain; where none is above 0, there is no STOP and the budget is filled.
 //!
 //! One slope can be told from noise in logs where ten (one per decile of the logits) cannot: those stopped far too early on some logs of
-//! 180 trajectories. a is not fitted to R and S together, because S is itself an estimate: its noise would pull a toward 0 and below. There is no margin
-//! of caution either: too late is as costly as too early, and no policy acts before the gate has seen it.
+//! 180 trajectories. a is not fitted to R and S together, because S is itself an estimate: its noise would pull a toward 0 and below. m̃ is m
+//! shrunk by its own uncertainty (the positive part of a James–Stein estimate, with the variance of the prior estimated from the one m there is: Efron & Morris
+//! 1973, section 3): what cannot be told from noise moves nothing, so few data do little harm.
 //!
 //! **What it assumes.** That how many cells were shown does not depend on how hard the task is, other than through what is
 //! randomised or what S sees. Where budgets are chosen by difficulty, it does, and the answer is biased. Scores come from models that have not
@@ -114,12 +117,16 @@ pub fn fit(data: &Dataset, fitted: &Credit) -> Result<Option<Stop>, PosteriorErr
     let squares: f64 = rows.iter().map(|(z, r)| (r - dot(z)).powi(2)).sum();
     let noise = (squares / (rows.len() as f64 - 2.0)).sqrt();
 
+    let cell = beta[1];
+    let variance = noise * noise * posterior.variance(&[0.0, 1.0])?;
+    let believed = cell * (1.0 - variance / (cell * cell)).max(0.0);
+
     let mut found = Stop {
         logit: None,
         gain: 0.0,
         sd: 0.0,
         per_success,
-        per_cell: beta[1],
+        per_cell: cell,
     };
     let mut all: Vec<f64> = seen.iter().flat_map(|s| &s.soft).copied().collect();
     all.sort_by(f64::total_cmp);
@@ -128,16 +135,16 @@ pub fn fit(data: &Dataset, fitted: &Credit) -> Result<Option<Stop>, PosteriorErr
         let Some(&t) = all.get(k * all.len() / QUANTILES) else {
             break;
         };
-        let (mut success, mut change) = (0.0, [0.0; 2]);
+        let (mut success, mut more) = (0.0, 0.0);
         for s in &seen {
             let kept = s.soft.partition_point(|l| *l >= t);
             success += s.p[kept] - s.p[s.soft.len()];
-            change[1] -= (s.soft.len() - kept) as f64;
+            more -= (s.soft.len() - kept) as f64;
         }
-        success /= seen.len() as f64;
-        change[1] /= seen.len() as f64;
-        let gain = per_success * success + dot(&change);
-        let sd = noise * posterior.variance(&change)?.sqrt();
+        let decisions = seen.len() as f64;
+        let (success, more) = (success / decisions, more / decisions);
+        let gain = per_success * success + believed * more;
+        let sd = more.abs() * variance.sqrt();
         if gain > found.gain {
             // Models of folds differ in scale: the same quantile of the policy's own logits.
             let stop = own[k * own.len() / QUANTILES];
