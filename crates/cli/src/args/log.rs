@@ -242,8 +242,8 @@ pub enum ExportFormat {
     after_help = "Examples:\n  memrl export --format parquet --out log/\n  \
         memrl export --format vw-cb --out log/ --from 2026-11-01\n  \
         memrl export --cells --out memories.jsonl\n\n\
-        The formats from vw-cb on use the reward of reward.spec; docs/dataset.md tells what each\n\
-        of them holds, and what it leaves out."
+        The formats from vw-cb on are made for learning, with the reward of --spec; docs/dataset.md\n\
+        tells what each of them holds, and what it leaves out."
 )]
 pub struct Export {
     /// A directory for the tables of the log, or with --cells a file (`-` for stdout)
@@ -276,6 +276,9 @@ pub struct Export {
     /// Only decisions of this trajectory
     #[arg(long, value_name = "NAME", conflicts_with = "cells")]
     pub trajectory: Option<String>,
+    /// With formats for other programs: the reward spec, by name [default: bounded_v1, as in train and evaluate]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["cells", "episodes"])]
+    pub spec: Option<String>,
     /// Leave the queries out
     #[arg(long, conflicts_with = "cells")]
     pub no_text: bool,

@@ -36,9 +36,17 @@ fn log(global: &Global, args: args::Export, out: &mut Out) -> Result<u8> {
         to: args.to,
         policy: args.policy,
         trajectory: args.trajectory,
+        spec: args.spec,
         ..DatasetQuery::default()
     };
     let format = match tables_or_research(args.format) {
+        Ok(_) if query.spec.is_some() => {
+            return Err(Failure::hinted(
+                Code::InvalidInput,
+                "the tables hold raw signals and the rewards of every spec in use, so --spec chooses nothing",
+                "leave --spec away, or choose a format for another program",
+            ));
+        }
         Ok(tables) => tables,
         Err(format) => return research(&memory, format, &args.out, args.no_text, &query, out),
     };
@@ -110,6 +118,9 @@ fn research(
     }
     for report in &reports {
         out.line(&report.path.display().to_string())?;
+    }
+    if let Some(report) = reports.first() {
+        out.note(&format!("Rewards: {}", report.reward));
     }
     for report in &reports {
         let name = report.path.file_name().unwrap_or_default();

@@ -35,6 +35,9 @@ pub struct DatasetQuery {
     pub limit: Option<u64>,
     /// How many to skip.
     pub offset: u64,
+    /// Of exports for other programs, the reward spec by name; `bounded_v1` when `None`, as in training and evaluation. The
+    /// transitions of memcell-rl carry the rewards that were recorded, whatever this says.
+    pub spec: Option<String>,
 }
 
 /// The (state, action, reward, next state) view of a decision, in memcell-rl's shape.

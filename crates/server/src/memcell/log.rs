@@ -151,6 +151,7 @@ fn filters(f: &Fields<'_>) -> DatasetQuery {
         completed: f.optional("completed", lax::boolean),
         limit: None,
         offset: offset(f),
+        spec: None,
     }
 }
 

@@ -58,7 +58,7 @@ const LOG: [Param; 8] = [
 ];
 
 /// Parameters of the files for programs of researchers.
-const RESEARCH: [Param; 8] = [
+const RESEARCH: [Param; 9] = [
     LOG[0],
     LOG[1],
     LOG[2],
@@ -70,6 +70,11 @@ const RESEARCH: [Param; 8] = [
         name: "clearance",
         kind: "Sensitivity",
         about: "No text of a memory above it; `recall.clearance`. `restricted` exports everything.",
+    },
+    Param {
+        name: "spec",
+        kind: "string",
+        about: "The reward spec, by name; `bounded_v1`.",
     },
 ];
 
@@ -249,13 +254,15 @@ fn wanted(f: &lax::Fields<'_>) -> DatasetQuery {
         completed: f.optional("completed", lax::boolean),
         limit: f.optional("limit", |v| lax::count_in(v, 0, MAX_SAFE)),
         offset: f.read("offset", Some(0), |v| lax::count_in(v, 0, MAX_SAFE)),
+        spec: None,
     }
 }
 
 fn converted(app: &Arc<App>, req: &Req, file: ResearchFile) -> Result<Reply, Failure> {
     let configured = app.memory.config().recall.clearance;
     let (query, clearance) = req.native_query(&RESEARCH.map(|p| p.name), |f| {
-        (wanted(f), clearance(f, configured))
+        let spec = f.optional("spec", lax::text);
+        (DatasetQuery { spec, ..wanted(f) }, clearance(f, configured))
     })?;
     let memory = Arc::clone(&app.memory);
     let media = match file {

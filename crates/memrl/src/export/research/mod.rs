@@ -106,6 +106,9 @@ impl<W: Write> Work<W> {
     }
 }
 
+/// The reward spec when nobody names one.
+const SPEC: &str = "bounded_v1";
+
 /// What all files of an export share.
 struct Plan<'a> {
     query: &'a DatasetQuery,
@@ -121,7 +124,8 @@ impl Memory {
     /// Writes the log into a directory, in a format that some program of researchers reads; one report
     /// per file. Existing files are replaced only when all new ones are complete.
     ///
-    /// Rewards are those of `reward.spec`. Memories above the clearance are left out where texts are
+    /// Rewards are those of the spec of the query, `bounded_v1` when it names none: programs that read these files learn from them, and
+    /// learning is what that one is made for. Memories above the clearance are left out where texts are
     /// written. `progress` is told the number of decisions read.
     pub fn export_research(
         &self,
@@ -180,7 +184,7 @@ impl Memory {
         query: &'a DatasetQuery,
         clearance: Clearance,
     ) -> Result<Plan<'a>> {
-        let spec = self.spec(&self.config.reward.spec)?;
+        let spec = self.spec(query.spec.as_deref().unwrap_or(SPEC))?;
         let bars = if files.iter().any(|f| f.has_bars()) {
             self.bars(query, &spec)?
         } else {
