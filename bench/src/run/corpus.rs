@@ -83,7 +83,7 @@ pub(crate) fn asked(conversation: &Conversation) -> impl Iterator<Item = &Questi
 
 /// When the questions begin: a day after the last turn. Ages of memories count from the time of a decision, so it must not be
 /// that of the computer, or the same seed would give other decisions tomorrow.
-pub(super) fn afterwards(conversations: &[Conversation]) -> Timestamp {
+pub(crate) fn afterwards(conversations: &[Conversation]) -> Timestamp {
     let turns = conversations.iter().flat_map(|c| &c.turns);
     turns
         .filter_map(|turn| turn.at)

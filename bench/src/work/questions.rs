@@ -5,9 +5,12 @@
 //! more: a scene is plain numbers.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use memrl::search::embed::{EmbedderSpec, from_spec};
-use memrl::{BudgetCounts, Clearance, Config, Memory, Options, RecallRequest, TokenCounter};
+use memrl::{
+    BudgetCounts, Clearance, Config, ManualClock, Memory, Options, RecallRequest, TokenCounter,
+};
 use memrl_types::{CellId, Outcome};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
@@ -90,7 +93,10 @@ impl Questions {
         let spec: EmbedderSpec = options.embedder.parse().map_err(memrl::Error::from)?;
         let embedder = Cached::new(from_spec(&spec).map_err(memrl::Error::from)?);
         let dir = tempfile::tempdir().map_err(|e| RunError::io("temporary directory", e))?;
+        // Ages are features, so they may not depend on the day of the run.
+        let clock = ManualClock::at(corpus::afterwards(&data));
         let memory = Memory::open_with(Options {
+            clock: Arc::new(clock),
             config: Some(Config {
                 token_counter: TokenCounter::Chars4,
                 ..Config::default()

@@ -1,13 +1,13 @@
 //! What the simulated workloads promise.
 
-use memrl::learn::features::features;
+use memrl::learn::features::{features, rows};
 use memrl::learn::select::{Room, greedy};
 use memrl::learn::{Candidate, Context, Ranking, policy};
 use memrl_bench::work::best::best;
 use memrl_bench::work::outcome::{Belief, STATES, State, certain, reward};
 use memrl_bench::work::params::{Condition, MAX_NEEDS, all};
 use memrl_bench::work::posterior::posteriors;
-use memrl_bench::work::{Expected, Scene, Simulated, World, tables};
+use memrl_bench::work::{Expected, QuestionOptions, Questions, Scene, Simulated, World, tables};
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -445,5 +445,24 @@ fn what_should_say_nothing_says_nothing() {
                 p.name
             );
         }
+    }
+}
+
+/// Ages are features: on the clock of the computer, runs of different days would train on different numbers.
+#[test]
+fn questions_are_asked_the_day_after_whenever_they_are_loaded() {
+    let load = || Questions::load(None, &QuestionOptions::default(), &mut |_| {}).unwrap();
+    let ages = |world: &Questions| -> Vec<f64> {
+        let all = world.scenes().iter().flat_map(|s| &s.candidates);
+        all.map(|c| c.age_days).collect()
+    };
+    let world = load();
+    let youngest = ages(&world).into_iter().fold(f64::INFINITY, f64::min);
+    assert!((1.0..2.0).contains(&youngest), "{youngest} days");
+    let again = load();
+    assert_eq!(ages(&world), ages(&again));
+    let numbers = |s: &Scene| rows(&s.context, &s.candidates);
+    for (a, b) in world.scenes().iter().zip(again.scenes()) {
+        assert_eq!(numbers(a), numbers(b));
     }
 }
