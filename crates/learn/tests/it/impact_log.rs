@@ -290,6 +290,34 @@ fn the_arm_without_memory_tells_what_memory_is_worth() {
 }
 
 #[test]
+fn an_arm_in_which_all_fared_the_same_is_not_certain() {
+    // Nine of 486 with memory came to harm, and nobody of 48 without: chance alone does that in four of ten logs.
+    let mut log = arms(534, 0.1, 0.0, 3);
+    let mut with = 0;
+    for decision in &mut log {
+        let harmed = decision.arm != "none" && decision.step == 0 && {
+            with += 1;
+            with <= 9
+        };
+        decision.signals.unsafe_action = Some(harmed);
+    }
+    let report = memory(&log).unwrap();
+    let harm = (report.effects.iter())
+        .find(|e| e.metric == Metric::Unsafe)
+        .unwrap();
+    assert!(harm.mean_without == 0.0 && harm.mean_with > 0.0, "{harm:?}");
+    let effect = harm.effect.unwrap();
+    assert!(effect.low < 0.0 && effect.high > 0.03, "{effect:?}");
+    // All succeeded in both arms: no difference was seen, and one is not ruled out.
+    for decision in &mut log {
+        decision.signals.success = Some(1.0);
+    }
+    let success = memory(&log).unwrap().effects[0].effect.unwrap();
+    assert!(success.effect.abs() < 1e-12, "{success:?}");
+    assert!(success.low < -0.01 && success.high > 0.01, "{success:?}");
+}
+
+#[test]
 fn without_both_arms_it_says_what_to_switch_on() {
     for share in [0.0, 1.0] {
         let refused = memory(&arms(20, share, 0.0, 1)).unwrap_err();

@@ -364,10 +364,16 @@ fn group_table(
     Ok(())
 }
 
+/// Trajectories of each arm before memory is said to help or to harm.
+const ENOUGH: u64 = 30;
+
 fn of_memory(r: &MemoryReport, out: &mut Out) -> Result<()> {
     let success = r.effects.iter().find(|e| e.metric == Metric::Success);
     if let Some(effect) = success.and_then(|e| e.effect) {
-        let answer = if effect.low > 0.0 {
+        let few = r.with.min(r.without) < ENOUGH;
+        let answer = if few {
+            "Too early to say whether memory helps"
+        } else if effect.low > 0.0 {
             "Memory helps"
         } else if effect.high < 0.0 {
             "Memory harms"
@@ -379,6 +385,11 @@ fn of_memory(r: &MemoryReport, out: &mut Out) -> Result<()> {
             "{answer}: success changes by {} with memory",
             difference(effect.effect, effect.low, effect.high)
         ))?;
+        if few {
+            out.line(&format!(
+                "It takes {ENOUGH} trajectories with memory and as many without."
+            ))?;
+        }
     } else {
         let answer = out.style.bold("Not known yet whether memory helps");
         out.line(&format!("{answer}: success was reported too seldom"))?;
