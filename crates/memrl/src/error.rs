@@ -2,6 +2,7 @@
 
 use memrl_learn::reward::RewardSpecError;
 
+use crate::learning::TRAINING;
 use crate::{Code, ScopeError};
 
 /// What went wrong. [`Error::code`] is stable; the message is for people.
@@ -119,7 +120,24 @@ impl Error {
 
     /// What to do about it.
     pub fn hint(&self) -> &'static str {
-        self.code().info().hint
+        match self {
+            Self::Train(memrl_learn::train::TrainError::ForeignCheckpoint { .. }) => {
+                "leave --resume out to train anew, or repeat the settings of the training that was interrupted"
+            }
+            Self::Invalid {
+                code: Code::Conflict,
+                field,
+                ..
+            } => match field.as_str() {
+                TRAINING => "wait until it has ended, or train under another --name",
+                "policy" => {
+                    "the list of policies shows what each of them does now: `memrl policy list`, GET /v1/policies"
+                }
+                "cell" => "look at the trial that is on: GET /v1/impact/trial",
+                _ => self.code().info().hint,
+            },
+            _ => self.code().info().hint,
+        }
     }
 }
 

@@ -103,7 +103,7 @@ impl Failure {
 
 impl From<memrl::Error> for Failure {
     fn from(error: memrl::Error) -> Self {
-        let mut failure = Self::new(error.code(), error.to_string());
+        let mut failure = Self::new(error.code(), error.to_string()).hint(error.hint());
         if let memrl::Error::Invalid { field, .. } = &error {
             failure = failure.with("field", field.as_str());
         }

@@ -22,7 +22,11 @@ enum State {
     Running,
     Done(Value),
     Cancelled,
-    Failed { code: &'static str, message: String },
+    Failed {
+        code: &'static str,
+        message: String,
+        hint: &'static str,
+    },
 }
 
 /// A piece of work in the background.
@@ -66,10 +70,14 @@ impl Job {
             State::Running => ("running", Value::Null, Value::Null),
             State::Done(result) => ("done", result.clone(), Value::Null),
             State::Cancelled => ("cancelled", Value::Null, Value::Null),
-            State::Failed { code, message } => (
+            State::Failed {
+                code,
+                message,
+                hint,
+            } => (
                 "failed",
                 Value::Null,
-                json!({"code": code, "detail": message}),
+                json!({"code": code, "detail": message, "hint": hint}),
             ),
         };
         json!({
@@ -162,10 +170,12 @@ impl Jobs {
                 Ok(Err(e)) => State::Failed {
                     code: e.code().info().code,
                     message: e.to_string(),
+                    hint: e.hint(),
                 },
                 Err(_) => State::Failed {
                     code: Code::Internal.info().code,
                     message: "the job panicked".to_owned(),
+                    hint: Code::Internal.info().hint,
                 },
             };
         };
@@ -281,6 +291,8 @@ mod tests {
     fn a_panic_is_a_failure_and_no_job_that_runs_for_ever() {
         let jobs = Jobs::default();
         let job = jobs.start("bad", |_| panic!("on purpose")).unwrap();
-        assert_eq!(wait(&job)["error"]["code"], "internal");
+        let error = &wait(&job)["error"];
+        assert_eq!(error["code"], "internal");
+        assert_eq!(error["hint"], Code::Internal.info().hint);
     }
 }

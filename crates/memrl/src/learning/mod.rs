@@ -31,4 +31,5 @@ pub use replay::{ReplayReport, ReplayRequest, ReplayedDecision};
 pub use reward_check::{RewardCheckReport, RewardCheckRequest};
 pub use shadow::ShadowRow;
 pub use state::{Canary, CellTrial, Control, Roles};
+pub(crate) use train::TRAINING;
 pub use train::{Algo, TrainReport, TrainRequest};

@@ -61,7 +61,7 @@ pub struct PolicyView {
     pub hidden: usize,
     /// The logit of STOP; `None`: it fills the budget.
     pub stop: Option<f32>,
-    /// What has to be known about it beside its numbers, in words: that its training found nothing better than the order of the search.
+    /// What has to be known about it beside its numbers, in words: that its training found no better order than that of the search.
     pub note: Option<String>,
 }
 
@@ -80,6 +80,8 @@ pub struct PolicyDiff {
     pub overlap: f64,
     /// Mean tokens shown by each.
     pub tokens: (f64, f64),
+    /// The logit of STOP of each; `None`: it fills the budget, as every rule does.
+    pub stop: (Option<f32>, Option<f32>),
     /// Weights that differ, the most different first: feature, weight in `a`, weight in `b`. For two linear ones of
     /// one schema.
     pub weights: Vec<(String, f64, f64)>,
@@ -315,10 +317,15 @@ impl Memory {
             same_slate: mean(&|s| f64::from(u8::from(s[0].cells == s[1].cells))),
             overlap: mean(&jaccard),
             tokens: (mean(&|s| s[0].tokens as f64), mean(&|s| s[1].tokens as f64)),
+            stop: (self.stop_of(&a), self.stop_of(&b)),
             weights: self.weights_apart(&a, &b),
             a,
             b,
         })
+    }
+
+    fn stop_of(&self, label: &str) -> Option<f32> {
+        self.policy_file(label).ok().and_then(|file| file.stop)
     }
 
     fn weights_apart(&self, a: &str, b: &str) -> Vec<(String, f64, f64)> {
@@ -347,7 +354,12 @@ impl Memory {
         self.change_roles(|roles| {
             let row = self.row(label.clone(), "", None, roles);
             if !row.roles.is_empty() {
-                let message = format!("{label} is in use as {}", row.roles.join(", "));
+                let end = if row.roles.iter().any(|r| r == "shadow") {
+                    "; `memrl policy shadow --off` ends the shadow"
+                } else {
+                    ""
+                };
+                let message = format!("{label} is in use as {}{end}", row.roles.join(", "));
                 return Err(Error::invalid(Code::Conflict, "policy", message));
             }
             let mut entries = self.entries()?;
@@ -365,6 +377,11 @@ impl Memory {
 
     /// The bytes of a learned policy's file, to take elsewhere.
     pub fn policy_export(&self, name: &str) -> Result<Vec<u8>> {
+        let label = self.policy_label(name)?;
+        if built_in().iter().any(|p| p.label() == label) {
+            let message = format!("{label} is built in and has no file");
+            return Err(Error::invalid(Code::InvalidInput, "policy", message));
+        }
         let file = self.policy_file(name)?;
         file.to_bytes().map_err(|e| unreadable(name, e))
     }

@@ -4,6 +4,7 @@
 //! chosen by a hash of their names, is never trained on: what is learned can be evaluated on them at once.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 
@@ -25,6 +26,7 @@ use serde_json::json;
 use super::evaluate::{Line, Scores};
 use super::log::LogQuery;
 use super::registry::logged_schema;
+use crate::live::private_file;
 use crate::{Code, Error, Memory, Result, Timestamp};
 
 /// Newest decisions that are read when nobody says how many: about 1 GB at 200 candidates.
@@ -33,6 +35,9 @@ pub const LIMIT: u64 = 20_000;
 pub const KEPT: f64 = 0.3;
 /// Seed of the coin that keeps trajectories for evaluation: the same for every training, so that none has seen them.
 const KEPT_SEED: u64 = 0x6576_616c;
+
+/// The field of a refusal because another training of the same name is running.
+pub(crate) const TRAINING: &str = "training";
 
 /// A trainer that learns from a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,7 +168,8 @@ pub struct TrainReport {
     pub resumed: bool,
     /// The logit below which it shows nothing more; `None`: it fills the budget.
     pub stop: Option<f32>,
-    /// Whether nothing better than the order of the search was found, and the policy is that order: it will decide as the search does.
+    /// Whether its order is that of the search, as none better was found. Without a `stop` it will then decide as the search does; with
+    /// one, only how much to show was learned.
     pub kept_order: bool,
     /// The same in words, where it is so.
     pub note: Option<String>,
@@ -172,6 +178,8 @@ pub struct TrainReport {
 /// What is said of a policy that is the order of the search.
 const KEPT_ORDER: &str =
     "nothing better than the order of the search was found; it decides as the search does";
+/// The same of one that learned when to stop.
+const KEPT_ORDER_STOPS: &str = "the order is that of the search; only how much to show was learned";
 
 impl Memory {
     /// Trains a policy on the log and keeps it in the registry; it has no role yet. `progress` may stop it; what was done so far
@@ -186,6 +194,7 @@ impl Memory {
         let schema = logged_schema()?;
         let mut query = request.log.clone();
         query.limit = query.limit.or(Some(LIMIT));
+        let _alone = self.training_lock(name)?;
         let place = self.checkpoint_path(name);
         let (resume, begun) = if request.resume {
             read_checkpoint(&place)?
@@ -238,8 +247,7 @@ impl Memory {
         let mut trained =
             run(request.algo, &data, &config, &mut hooks).map_err(|e| too_short(e, &data, kept))?;
         if request.fill_budget {
-            trained.stop = None;
-            trained.metrics.retain(|name, _| !name.starts_with("stop_"));
+            forget_stop(&mut trained);
         }
         if let Some(e) = failure {
             return Err(e);
@@ -318,10 +326,34 @@ impl Memory {
         self.checkpoint_path(name).exists()
     }
 
+    /// The right to train this name: one training at a time, as they share the file in which an unfinished one is kept. The system
+    /// gives the lock up with the process, however that ends.
+    fn training_lock(&self, name: &str) -> Result<File> {
+        let dir = self.dir.join("training");
+        std::fs::create_dir_all(&dir).map_err(|e| Error::io(&dir, e))?;
+        let path = dir.join(format!("{name}.lock"));
+        let file = private_file(&path).map_err(|e| Error::io(&path, e))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(std::fs::TryLockError::WouldBlock) => {
+                let message = format!("a training of {name} is running");
+                Err(Error::invalid(Code::Conflict, TRAINING, message))
+            }
+            Err(std::fs::TryLockError::Error(e)) => Err(Error::io(&path, e)),
+        }
+    }
+
     /// Where an unfinished training of this name is kept.
     fn checkpoint_path(&self, name: &str) -> PathBuf {
         self.dir.join("training").join(format!("{name}.checkpoint"))
     }
+}
+
+/// Leaves out the STOP that was learned, and what is said of it.
+fn forget_stop(trained: &mut Trained) {
+    trained.stop = None;
+    let of_stop = |name: &str| name.starts_with("stop_") || name == "reward_per_cell";
+    trained.metrics.retain(|name, _| !of_stop(name));
 }
 
 /// What a log that says too little has, and what it lacks.
@@ -349,12 +381,16 @@ fn too_short(error: TrainError, data: &Dataset, kept: u64) -> Error {
 
 /// What has to be known about a policy beside its numbers: that its training found nothing better than the order of the search, where it
 /// starts. `credit` chooses among pass 0 and the others, and among strengths of the pull toward that order, of which the infinite one is
-/// not among the metrics. A policy that knows when to stop has found something.
+/// not among the metrics. One that knows when to stop has learned that alone.
 pub(super) fn note(algo: &str, metrics: &BTreeMap<String, f64>) -> Option<String> {
     let kept = algo == Algo::Credit.as_str()
-        && !metrics.contains_key("stop_gain")
         && (metrics.get("epochs") == Some(&0.0) || !metrics.contains_key("strength"));
-    kept.then(|| KEPT_ORDER.to_owned())
+    let words = if metrics.contains_key("stop_gain") {
+        KEPT_ORDER_STOPS
+    } else {
+        KEPT_ORDER
+    };
+    kept.then(|| words.to_owned())
 }
 
 /// Runs a trainer.
@@ -453,4 +489,23 @@ fn write_checkpoint(path: &std::path::Path, begun: Timestamp, state: &Checkpoint
     bytes.extend(state.to_bytes());
     std::fs::write(&beside, bytes).map_err(|e| Error::io(&beside, e))?;
     std::fs::rename(&beside, path).map_err(|e| Error::io(path, e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(names: &[&str]) -> Option<String> {
+        let metrics = names.iter().map(|n| ((*n).to_owned(), 1.0)).collect();
+        note("credit", &metrics)
+    }
+
+    #[test]
+    fn an_order_that_is_that_of_the_search_is_said_whether_or_not_a_stop_was_learned() {
+        assert_eq!(of(&["epochs"]).as_deref(), Some(KEPT_ORDER));
+        let stops = of(&["epochs", "stop_gain"]);
+        assert_eq!(stops.as_deref(), Some(KEPT_ORDER_STOPS));
+        assert_eq!(of(&["epochs", "strength", "stop_gain"]), None);
+        assert_eq!(of(&["epochs", "strength"]), None);
+    }
 }

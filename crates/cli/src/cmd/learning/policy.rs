@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use memrl::{Memory, PolicyDiff, PolicyRow, PolicyView, Step};
+use memrl::{LogQuery, Memory, PolicyDiff, PolicyRow, PolicyView, Step};
 use serde_json::{Value, json};
 
 use super::{bars, check, field, heading};
@@ -260,6 +260,11 @@ fn diff(d: &PolicyDiff, out: &mut Out) -> Result<u8> {
             &format!("{:.1} against {:.1}", d.tokens.0, d.tokens.1),
         )?;
     }
+    if d.stop.0 != d.stop.1 {
+        let stop = |s: Option<f32>| s.map_or("none".to_owned(), |s| text::number(f64::from(s)));
+        let (a, b) = (stop(d.stop.0), stop(d.stop.1));
+        field(out, "stops below", &format!("{a} against {b}"))?;
+    }
     if !d.weights.is_empty() {
         heading(out, "Weights that differ most")?;
         let mut table = Table::new(&[
@@ -277,6 +282,20 @@ fn diff(d: &PolicyDiff, out: &mut Out) -> Result<u8> {
 
 fn shadow(memory: &Memory, what: &args::Shadow, out: &mut Out) -> Result<u8> {
     if what.report {
+        let policies = memory.policies()?;
+        let on = policies
+            .iter()
+            .find(|p| p.roles.iter().any(|r| r == "shadow"));
+        if let Some(on) = on.filter(|_| !out.is_json()) {
+            let asked = memory.shadow_report(&LogQuery::default())?;
+            if asked.is_empty() {
+                let label = &on.label;
+                out.line(&format!(
+                    "{label}: it is on; no decision has been made since"
+                ))?;
+                return Ok(0);
+            }
+        }
         return check::shadow(memory, out);
     }
     step(&memory.policy_shadow(what.name.as_deref())?, out)

@@ -57,7 +57,7 @@ pub fn run(global: &Global, args: &args::Train, out: &mut Out) -> Result<u8> {
         out.json(&report)?;
         return Ok(0);
     }
-    print(&report, out)
+    print(&report, request.fill_budget, out)
 }
 
 /// The trainer, when it is one that learns from a log.
@@ -112,7 +112,7 @@ fn ctrl_c() -> Arc<AtomicBool> {
     set
 }
 
-fn print(report: &TrainReport, out: &mut Out) -> Result<u8> {
+fn print(report: &TrainReport, fill_budget: bool, out: &mut Out) -> Result<u8> {
     let label = out.style.bold(&report.policy);
     let went_on = if report.resumed { ", gone on with" } else { "" };
     out.line(&format!("{label}: {}{went_on}", report.algo.as_str()))?;
@@ -157,7 +157,7 @@ fn print(report: &TrainReport, out: &mut Out) -> Result<u8> {
     for (n, name, why) in others.into_iter().filter(|(n, ..)| *n > 0) {
         field(out, name, &format!("{}: {why}", decisions(n)))?;
     }
-    field(out, "how much", &how_much(report))?;
+    field(out, "how much", &how_much(report, fill_budget))?;
     field(out, "decided by", &counted(&report.learned_from))?;
     field(out, "reward", &report.spec)?;
     field(out, "features", &report.schema)?;
@@ -181,8 +181,14 @@ fn print(report: &TrainReport, out: &mut Out) -> Result<u8> {
 }
 
 /// Whether it knows when to stop, and what that is worth.
-fn how_much(report: &TrainReport) -> String {
+fn how_much(report: &TrainReport, fill_budget: bool) -> String {
     let metric = |name: &str| report.metrics.get(name).copied();
+    let unsure = match (metric("stop_gain"), metric("stop_gain_sd")) {
+        (Some(gain), Some(sd)) if gain < 2.0 * sd => {
+            ", which cannot be told from 0 yet; --fill-budget leaves it out"
+        }
+        _ => "",
+    };
     let gain = match (metric("stop_gain"), metric("stop_gain_sd")) {
         (Some(gain), Some(sd)) => format!(
             ": {} ± {} of reward per decision by the model",
@@ -192,7 +198,16 @@ fn how_much(report: &TrainReport) -> String {
         _ => String::new(),
     };
     match report.stop {
-        Some(_) => format!("stops before the budget is full where more is not worth it{gain}"),
+        Some(_) => {
+            format!("stops before the budget is full where more is not worth it{gain}{unsure}")
+        }
+        None if fill_budget => "what fits into the budget, as asked".to_owned(),
+        None if metric("reward_per_cell").is_some() => {
+            "what fits into the budget: a STOP was looked for, and none gains".to_owned()
+        }
+        None if report.algo == Algo::Credit => {
+            "what fits into the budget: the log says too little to learn a STOP from".to_owned()
+        }
         None => "what fits into the budget".to_owned(),
     }
 }

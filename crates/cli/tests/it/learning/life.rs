@@ -195,6 +195,11 @@ fn a_policy_in_shadow_mode_is_asked_and_shows_nothing() {
     let before = home.run(&["policy", "shadow", "--report"]);
     assert!(before.out.starts_with("No decision"), "{}", before.whole());
     home.ok(&["policy", "shadow", "none"]);
+    let told = home.ok(&["policy", "shadow", "--report"]);
+    assert!(
+        told.contains("it is on; no decision has been made since"),
+        "{told}"
+    );
     for query in ["login trouble", "deploy trouble"] {
         home.ok(&["recall", query, "--scope", "user=ann"]);
     }

@@ -58,6 +58,8 @@ fn who_wants_the_budget_filled_gets_the_same_order_without_a_stop() {
     };
     let filled = memory.train(&request, &mut on).unwrap();
     assert!(own.stop.is_some(), "{own:?}");
+    let diff = memory.policy_diff("bc@1", "bc@2", 5).unwrap();
+    assert_eq!(diff.stop, (own.stop, None), "what differs is said");
     assert_eq!(filled.stop, None);
     assert_eq!(own.importance, filled.importance);
 }
@@ -137,4 +139,40 @@ fn a_part_of_the_log_can_be_chosen() {
     };
     let report = world.bed.memory.train(&wanted, &mut on).unwrap();
     assert_eq!(report.read + report.kept, 60);
+}
+
+#[test]
+fn of_two_trainings_of_one_name_at_once_the_second_is_refused_and_the_first_ends_well() {
+    let mut world = World::new(exploring(), 11);
+    world.tasks(300, "t");
+    let memory = &world.bed.memory;
+    let mut second = None;
+    let first = memory.train(&request(Algo::Bc), &mut |_| {
+        second.get_or_insert_with(|| memory.train(&request(Algo::Bc), &mut on));
+        ControlFlow::Continue(())
+    });
+    let refused = second.unwrap().unwrap_err();
+    assert_eq!(refused.code(), Code::Conflict);
+    assert!(refused.to_string().contains("a training of bc is running"));
+    assert!(refused.hint().contains("--name"), "{}", refused.hint());
+    assert_eq!(first.unwrap().policy, "bc@1");
+    let after = memory.train(&request(Algo::Bc), &mut on).unwrap();
+    assert_eq!(after.policy, "bc@2", "the lock is given up");
+}
+
+#[test]
+fn a_rule_has_no_file_and_a_shadow_says_how_it_is_given_up() {
+    let mut world = World::new(exploring(), 11);
+    world.tasks(200, "t");
+    let memory = &world.bed.memory;
+    let refused = memory.policy_export("similarity").unwrap_err();
+    let words = "is built in and has no file";
+    assert!(refused.to_string().contains(words), "{refused}");
+    memory.train(&request(Algo::Bc), &mut on).unwrap();
+    memory.policy_shadow(Some("bc")).unwrap();
+    let refused = memory.policy_delete("bc").unwrap_err();
+    assert_eq!(refused.code(), Code::Conflict);
+    let words = "memrl policy shadow --off";
+    assert!(refused.to_string().contains(words), "{refused}");
+    assert!(!refused.hint().contains("the cell"), "{}", refused.hint());
 }
