@@ -184,11 +184,9 @@ impl Memory {
                 nothing(left_out, others, &label),
             ));
         };
-        let mut config = EvaluateConfig::new(spec.bounds());
-        config.delta = gate::spread(config.delta, self.judged(&label)?);
         let evidence = replay.finish();
-        let report = evaluate(&evidence, &config)
-            .map_err(|why| refused(&why, left_out, &label, &self.lacks(&why, &evidence)))?;
+        let config = EvaluateConfig::new(spec.bounds());
+        let report = self.report_of(&evidence, config, &label, left_out)?;
         Ok(EvaluateReport {
             policy: label,
             spec: spec.name(),
@@ -258,14 +256,36 @@ impl Memory {
         )
     }
 
+    /// The report on this evidence. A refusal gives no verdict, so it takes none of δ: a policy counts as judged after there is a report,
+    /// which is made anew where another one was judged in the meantime.
+    fn report_of(
+        &self,
+        evidence: &Evidence,
+        mut config: EvaluateConfig,
+        label: &str,
+        left_out: u64,
+    ) -> Result<Report> {
+        let delta = config.delta;
+        let mut rank = place(&self.roles()?.judged, label) as u64 + 1;
+        loop {
+            config.delta = gate::spread(delta, rank);
+            let report = evaluate(evidence, &config)
+                .map_err(|why| refused(&why, left_out, label, &self.lacks(&why, evidence)))?;
+            let now = self.judged(label)?;
+            if now == rank {
+                return Ok(report);
+            }
+            rank = now;
+        }
+    }
+
     /// The how many-th policy this is that is judged, from 1; each counts once.
     fn judged(&self, label: &str) -> Result<u64> {
         self.change_roles(|roles| {
-            let at = roles.judged.iter().position(|l| l == label);
-            let at = at.unwrap_or_else(|| {
+            let at = place(&roles.judged, label);
+            if at == roles.judged.len() {
                 roles.judged.push(label.to_owned());
-                roles.judged.len() - 1
-            });
+            }
             Ok(at as u64 + 1)
         })
     }
@@ -429,6 +449,12 @@ fn refused(refusal: &Refusal, left_out: u64, label: &str, lacks: &str) -> Error 
         ),
     };
     Error::invalid(Code::TooLittleData, "log", message)
+}
+
+/// The place of a policy among those that were judged; behind them when it is new.
+fn place(judged: &[String], label: &str) -> usize {
+    let at = judged.iter().position(|l| l == label);
+    at.unwrap_or(judged.len())
 }
 
 /// Whether a cell is a candidate that could be shown.

@@ -369,8 +369,8 @@ const ENOUGH: u64 = 30;
 
 fn of_memory(r: &MemoryReport, out: &mut Out) -> Result<()> {
     let success = r.effects.iter().find(|e| e.metric == Metric::Success);
-    if let Some(effect) = success.and_then(|e| e.effect) {
-        let few = r.with.min(r.without) < ENOUGH;
+    if let Some((told, effect)) = success.and_then(|e| Some((e, e.effect?))) {
+        let few = told.with.min(told.without) < ENOUGH;
         let answer = if few {
             "Too early to say whether memory helps"
         } else if effect.low > 0.0 {
@@ -387,7 +387,7 @@ fn of_memory(r: &MemoryReport, out: &mut Out) -> Result<()> {
         ))?;
         if few {
             out.line(&format!(
-                "It takes {ENOUGH} trajectories with memory and as many without."
+                "It takes {ENOUGH} trajectories with memory and as many without that say whether they succeeded."
             ))?;
         }
     } else {

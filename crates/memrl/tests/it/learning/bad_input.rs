@@ -57,6 +57,8 @@ fn a_log_of_one_action_only_cannot_speak_for_another_policy() {
     let refused = evaluate(&world, "utility");
     assert_eq!(refused.code(), Code::TooLittleData);
     assert!(refused.to_string().contains("sampled_share"), "{refused}");
+    // A refusal says nothing of the policy, so it does not make the next verdict harder.
+    assert!(world.bed.memory.roles().unwrap().judged.is_empty());
 }
 
 #[test]
