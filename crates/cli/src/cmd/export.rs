@@ -43,7 +43,7 @@ fn log(global: &Global, args: args::Export, out: &mut Out) -> Result<u8> {
         Ok(_) if query.spec.is_some() => {
             return Err(Failure::hinted(
                 Code::InvalidInput,
-                "the tables hold raw signals and the rewards of every spec in use, so --spec chooses nothing",
+                "the tables hold raw signals and all rewards that were computed, so --spec chooses nothing",
                 "leave --spec away, or choose a format for another program",
             ));
         }

@@ -19,8 +19,8 @@
 //!
 //! One slope can be told from noise in logs where ten (one per decile of the logits) cannot: those stopped far too early on some logs of
 //! 180 trajectories. a is not fitted to R and S together, because S is itself an estimate: its noise would pull a toward 0 and below. m̃ is m
-//! shrunk by its own uncertainty (the positive part of a James–Stein estimate, with the variance of the prior estimated from the one m there is: Efron & Morris
-//! 1973, section 3): what cannot be told from noise moves nothing, so few data do little harm.
+//! shrunk by its own uncertainty (the nonnegative garrote of one slope, with its variance as the penalty: Breiman 1995): what cannot be told from noise
+//! moves nothing, so few data do little harm.
 //!
 //! **What it assumes.** That how many cells were shown does not depend on how hard the task is, other than through what is
 //! randomised or what S sees. Where budgets are chosen by difficulty, it does, and the answer is biased. Scores come from models that have not
@@ -147,8 +147,10 @@ pub fn fit(data: &Dataset, fitted: &Credit) -> Result<Option<Stop>, PosteriorErr
         let sd = more.abs() * variance.sqrt();
         if gain > found.gain {
             // Models of folds differ in scale: the same quantile of the policy's own logits.
-            let stop = own[k * own.len() / QUANTILES];
-            (found.logit, found.gain, found.sd) = (Some(stop as f32), gain, sd);
+            let Some(stop) = own.get(k * own.len() / QUANTILES) else {
+                break;
+            };
+            (found.logit, found.gain, found.sd) = (Some(*stop as f32), gain, sd);
         }
     }
     Ok(Some(found))

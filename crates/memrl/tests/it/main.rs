@@ -9,4 +9,5 @@ mod learning;
 mod log;
 mod recall;
 mod research;
+mod research_rewards;
 mod support;
